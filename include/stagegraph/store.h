@@ -1,0 +1,182 @@
+/*
+ * store: where outputs and markers live: the few operations that stagegraph needs of it.
+ *
+ * Floor: store. docs/design.md, "Stores".
+ *
+ * Paths are relative to the root, "/"-separated, without a leading slash; "" is the root itself.
+ * Every operation may block and may be called from several threads at once (the struct is
+ * read-only after opening, or locks for itself); the event loop's thread hands them to workers.
+ * Absence is an answer, not an error. What the store refuses or fails is code store, with the
+ * operation and the full path in the text.
+ *
+ * The first implementation is `file` (src/store/file.c): O_EXCL, flock, rename, fsync. WebHDFS is
+ * the second; hence claims and markers are operations of their own and not files that others write.
+ */
+#ifndef STAGEGRAPH_STORE_H
+#define STAGEGRAPH_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stagegraph/buf.h"
+#include "stagegraph/clock.h"
+#include "stagegraph/error.h"
+#include "stagegraph/hash.h"
+
+/* Identity of a file or directory as the store shows it: equal identities, unchanged contents,
+ * provided that it was older than two seconds of store time when it was seen. */
+struct sg_ident {
+    uint64_t id; /* inode */
+    int64_t len; /* bytes; of a directory 0 */
+    int64_t mtime_ns, ctime_ns;
+};
+
+enum sg_entry_kind { SG_ENTRY_ABSENT, SG_ENTRY_FILE, SG_ENTRY_DIR, SG_ENTRY_OTHER };
+
+struct sg_entry {
+    enum sg_entry_kind kind;
+    struct sg_ident ident;
+};
+
+struct sg_store;
+
+struct sg_store_config {
+    const char *root; /* absolute path or URI */
+    bool sync;        /* each step durable before the next */
+};
+
+/* Opens the store of a root by its scheme ("/…" and "file:///…": file). Creates nothing: a root
+ * that does not exist yet is fine and reads as empty. An unknown scheme is code graph. */
+bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
+                   struct sg_error *err) SG_MUST;
+void sg_store_free(struct sg_store *s);
+const char *sg_store_root(const struct sg_store *s); /* absolute path, or URI */
+/* "file:///abs/path", for people */
+const char *sg_store_uri(const struct sg_store *s);
+
+bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret,
+                   struct sg_error *err) SG_MUST;
+/* n paths at once, on as many threads as pay; ret[i] belongs to paths[i]. */
+bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
+
+/* The children of one directory, in no particular order; fn returns false to stop early (which is
+ * success). An absent directory has no children. Names are without slashes. */
+typedef bool sg_store_list_fn(void *ctx, const char *name, const struct sg_entry *entry);
+bool sg_store_list(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,
+                   struct sg_error *err) SG_MUST;
+
+/*
+ * All data files below a directory, at any depth: names that begin with '_' or '.' are left out,
+ * directories of such names with all that is in them. rel_dir is relative to `dir` ("" at its top).
+ * Iterative; in no particular order.
+ */
+struct sg_data_file {
+    const char *rel_dir, *name;
+    struct sg_ident ident;
+};
+typedef bool sg_store_walk_fn(void *ctx, const struct sg_data_file *file);
+bool sg_store_walk(struct sg_store *s, const char *dir, sg_store_walk_fn *fn, void *ctx,
+                   struct sg_error *err) SG_MUST;
+
+/* A whole file of at most `limit` bytes appended to `out`; ret->kind is ABSENT where there is none.
+ * Longer files are code limit. ident is of the file that was read (fstat of the open one). */
+bool sg_store_read(struct sg_store *s, const char *path, size_t limit, struct sg_buf *out,
+                   struct sg_entry *ret, struct sg_error *err) SG_MUST;
+
+/* Checksum of one file's contents, for versions; *ret_algorithm is static text ("xxh3-128"). With
+ * `durable` the data are flushed too (sync = yes while the output is versioned). */
+bool sg_store_checksum(struct sg_store *s, const char *path, bool durable, struct sg_hash128 *ret,
+                       const char **ret_algorithm, struct sg_error *err) SG_MUST;
+/* Is somebody writing it now, as far as the store can tell? For files that are empty: a file that
+ * is being written may show no bytes until it is closed. Absent: no. */
+bool sg_store_is_open(struct sg_store *s, const char *path, bool *ret,
+                      struct sg_error *err) SG_MUST;
+/* Flushes a file's data, or a directory (its names), when the store was opened with sync. */
+bool sg_store_flush_file(struct sg_store *s, const char *path, struct sg_error *err) SG_MUST;
+bool sg_store_flush_dir(struct sg_store *s, const char *dir, struct sg_error *err) SG_MUST;
+
+/* Makes the directory and its parents; fine if there. Durable with sync (new directories alone). */
+bool sg_store_make_dir(struct sg_store *s, const char *dir, struct sg_error *err) SG_MUST;
+/* Removes a tree; absent is fine. Never follows symbolic links. */
+bool sg_store_remove_tree(struct sg_store *s, const char *path, struct sg_error *err) SG_MUST;
+
+/*
+ * Writes `text` so that at every instant `path` is absent, the old file, or the new one whole:
+ * temporary name beside it (".NAME.NONCE.tmp"), flush, rename, flush of the directory. Makes the
+ * directory. Used for recipes and input lists: when `path` is there already with the same bytes
+ * nothing is written.
+ */
+bool sg_store_put(struct sg_store *s, const char *path, struct sg_span text,
+                  struct sg_error *err) SG_MUST;
+
+/* Markers: a file NAME in directory `dir`, whose content (or attribute) is a receipt. */
+bool sg_store_read_marker(struct sg_store *s, const char *dir, const char *name, size_t limit,
+                          struct sg_buf *out, struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* Receipt to a temporary name beside the marker, rename over it, a left-over ".NAME.crc" removed,
+ * all durable with sync. *ret is the identity of the new marker. A failed put leaves no temporary
+ * file behind where the store still lets it be removed. */
+bool sg_store_put_marker(struct sg_store *s, const char *dir, const char *name,
+                         struct sg_span receipt, struct sg_entry *ret,
+                         struct sg_error *err) SG_MUST;
+/* Gives a marker the name `to` in the same directory, in place of what has it, durably: at every
+ * instant a marker is there under one of the two names. *ret is its identity under the new one. An
+ * absent marker is an error. */
+bool sg_store_rename_marker(struct sg_store *s, const char *dir, const char *name, const char *to,
+                            struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* Removes the marker, its ".NAME.crc" and temporary names of ours; absent is fine; durable. */
+bool sg_store_remove_marker(struct sg_store *s, const char *dir, const char *name,
+                            struct sg_error *err) SG_MUST;
+
+/*
+ * Claims: one exclusive, crash-safe lock with a text a path below _stagegraph/claims.
+ *
+ * On `file`: a temporary file is written, locked (flock) and then linked to its name, so a claim is
+ * locked from the instant it is visible; whoever holds the lock (the open file description: this
+ * process, or the shim that inherited lock_fd) keeps it alive. A claim file that nobody locks is
+ * dead. Only a holder of the lock of the file that is at the path removes or replaces it.
+ */
+struct sg_store_claim {
+    char *path;            /* owned */
+    int lock_fd;           /* O_CLOEXEC; to be inherited by the shim; -1 where the store has none */
+    struct sg_ident ident; /* of the claim file: mtime_ns is the store's time when it was taken */
+};
+
+enum sg_claim_outcome {
+    SG_CLAIM_TAKEN, /* ret is filled */
+    SG_CLAIM_HELD,  /* alive: *text has its text */
+    SG_CLAIM_DEAD   /* dead: *text has its text, `dead` holds its lock: end its processes, then
+                       sg_store_claim_replace() or _drop() it */
+};
+
+/* `text` is what the claim file shall say. `held_text` gets the other's text for HELD and DEAD. For
+ * DEAD, *ret is the dead claim, whose lock we now hold: exactly one contender is told so. */
+bool sg_store_claim_take(struct sg_store *s, const char *path, struct sg_span text,
+                         struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                         struct sg_buf *held_text, struct sg_error *err) SG_MUST;
+/* Puts a claim of ours, locked, in the place of the dead one that we hold (rename over it), and
+ * lets the dead one go. On success *claim is ours; on failure it is still the dead one. */
+bool sg_store_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct sg_span text,
+                            struct sg_error *err) SG_MUST;
+/* Is the file at the path still ours? *ret false: somebody removed or replaced it. */
+bool sg_store_claim_verify(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,
+                           struct sg_error *err) SG_MUST;
+/* Removes the claim file if it is still ours, then lets go of the lock. Frees path. */
+bool sg_store_claim_drop(struct sg_store *s, struct sg_store_claim *claim,
+                         struct sg_error *err) SG_MUST;
+/* Lets go of it without removing the file (what can't be killed keeps its claim). Frees path. */
+void sg_store_claim_leave(struct sg_store *s, struct sg_store_claim *claim);
+
+/* All claims below `dir`, alive or dead, with their texts: of a stage's directory the name is
+ * "LABEL", of the directory of all stages "STAGE/LABEL". Never makes a contender fail. Temporary
+ * files of dead processes are swept. Not there: none. */
+typedef bool sg_store_claim_fn(void *ctx, const char *name, bool alive, struct sg_span text);
+bool sg_store_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, void *ctx,
+                         struct sg_error *err) SG_MUST;
+
+/* The store's own clock (file: the file system's, read from a file it writes; falls back to the
+ * machine's when nothing can be written). */
+bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err) SG_MUST;
+
+#endif
