@@ -1,0 +1,87 @@
+/*
+ * history: earlier runs and attempts, in SQLite in the state directory. Disposable.
+ *
+ * Floor: record. docs/formats.md, "History".
+ *
+ * No failure of the history ever fails a run: every writing function reports through *err and
+ * returns false, and the caller notes it once and goes on. A damaged file is set aside
+ * (history.sqlite.damaged-N) with a notice and a new one begun. Readable with the sqlite3 shell
+ * while a run goes on.
+ */
+#ifndef STAGEGRAPH_HISTORY_H
+#define STAGEGRAPH_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stagegraph/error.h"
+
+struct sg_history;
+
+/* Cheap: SQLite itself is opened by the first read or write. One thread at a time.
+ * state_dir must exist. *ret_notice (may be NULL) gets text to tell, owned by the history, or NULL.
+ * read_only: no file is created; *ret is NULL when there is none. */
+bool sg_history_open(const char *state_dir, bool read_only, struct sg_history **ret,
+                     const char **ret_notice, struct sg_error *err) SG_MUST;
+/* Writes what is waiting, if it can, and frees. NULL is fine. */
+void sg_history_close(struct sg_history *h);
+/* The newest notice, or NULL: damage may show only when the file is read or written. Valid until
+ * the next call. */
+const char *sg_history_notice(const struct sg_history *h);
+
+struct sg_history_run {
+    const char *run, *command, *profile; /* command: the words of the command line, for people */
+    const char *request; /* the request as JSON, for resume (opaque here); NULL: not resumable */
+    int64_t started_ms, ended_ms; /* wall ms; ended_ms 0: unfinished or died */
+    int64_t now_s;
+    bool explicit_range;
+    int32_t exit_status; /* -1: unknown; 128+n: died of signal n */
+    int32_t pid;
+    const char *host, *boot;
+    int64_t n_ok, n_unchanged, n_failed, n_blocked, n_busy, n_planned;
+};
+
+struct sg_history_attempt {
+    const char *run, *node, *stage, *label, *result, *reason, *detail, *log;
+    uint32_t attempt;
+    int64_t started_ms;
+    double seconds, cpu_seconds; /* NaN: not seen */
+    int64_t peak_bytes;          /* -1: not seen */
+    int64_t gc_count;            /* -1 */
+    double gc_seconds;           /* NaN */
+    int64_t heap_peak_bytes;     /* -1 */
+    int32_t exit_code, signo;    /* -1: none */
+};
+
+/* Where others are at the file for long, it is written with the next attempts. */
+bool sg_history_run_begin(struct sg_history *h, const struct sg_history_run *r,
+                          struct sg_error *err) SG_MUST;
+bool sg_history_run_end(struct sg_history *h, const struct sg_history_run *r,
+                        struct sg_error *err) SG_MUST;
+/* Written in batches of a second or at the end of a run, so that a node costs no transaction; later
+ * while others are at the file, since this never waits for them. */
+bool sg_history_attempt_add(struct sg_history *h, const struct sg_history_attempt *a,
+                            struct sg_error *err) SG_MUST;
+bool sg_history_flush(struct sg_history *h, struct sg_error *err) SG_MUST;
+
+/* Newest first; at most limit (0: all). Strings are valid during the call of fn, which may stop
+ * with false. */
+typedef bool sg_history_run_fn(void *ctx, const struct sg_history_run *r);
+bool sg_history_runs(struct sg_history *h, int64_t limit, sg_history_run_fn *fn, void *ctx,
+                     struct sg_error *err) SG_MUST;
+/* run, stage, node: NULL for all; failed: only what is not ok/unchanged/completed. The newest
+ * `limit` (0: all), told oldest first. */
+typedef bool sg_history_attempt_fn(void *ctx, const struct sg_history_attempt *a);
+bool sg_history_attempts(struct sg_history *h, const char *run, const char *stage, const char *node,
+                         bool failed, int64_t limit, sg_history_attempt_fn *fn, void *ctx,
+                         struct sg_error *err) SG_MUST;
+/* Median and 90th percentile of `seconds` of the newest (at most 200) ok attempts of a stage;
+ * *ret_n 0: none known. */
+bool sg_history_usual(struct sg_history *h, const char *stage, double *ret_median, double *ret_p90,
+                      int64_t *ret_n, struct sg_error *err) SG_MUST;
+/* Removes what began before; *ret_n counts the runs. */
+bool sg_history_prune(struct sg_history *h, int64_t before_ms, int64_t *ret_n,
+                      struct sg_error *err) SG_MUST;
+
+#endif

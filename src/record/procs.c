@@ -1,0 +1,308 @@
+/*
+ * The processes that carry a nonce in their environment: found in /proc, ended, seen to be gone.
+ *
+ * A process that forks is found with its child or the child is found next time, so scans go on
+ * until two in a row find none. A zombie shows no environment: it is gone. In the middle of an
+ * execve() a process shows none for an instant either; it is told from a zombie, and looked at
+ * again. A pidfd is opened before the environment is read, so a signal never reaches another
+ * process that got the number meanwhile.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stagegraph/claim.h"
+#include "stagegraph/clock.h"
+
+#define VARIABLE      "STAGEGRAPH_NONCE="
+#define ENVIRON_LIMIT ((size_t)32 << 20)
+#define KILL_MS       2000
+
+/* What a scan needs; `piece` grows to the largest environment met. */
+struct scan {
+    DIR *proc;
+    char wanted[sizeof(VARIABLE) + 64];
+    size_t n_wanted;
+    struct sg_buf piece;
+};
+
+static bool scan_init(struct scan *s, const char *nonce)
+{
+    int n = snprintf(s->wanted, sizeof(s->wanted), VARIABLE "%s", nonce);
+
+    s->n_wanted = (size_t)n;
+    s->piece = (struct sg_buf)SG_BUF_INIT;
+    s->proc = n < (int)sizeof(s->wanted) ? opendir("/proc") : NULL;
+    return s->proc != NULL;
+}
+
+static void scan_done(struct scan *s)
+{
+    if (s->proc != NULL)
+        closedir(s->proc);
+    sg_buf_done(&s->piece);
+}
+
+/* The whole environment of a process; false where it is gone or not ours to see. */
+static bool read_environ(struct scan *s, pid_t pid)
+{
+    struct sg_error ignored = SG_ERROR_INIT;
+    char path[64];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    sg_buf_clear(&s->piece);
+    do {
+        if (s->piece.len > ENVIRON_LIMIT || !sg_buf_reserve(&s->piece, 16384, &ignored)) {
+            n = -1;
+            break;
+        }
+        n = read(fd, s->piece.at + s->piece.len, 16384);
+        if (n > 0)
+            s->piece.len += (size_t)n;
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    close(fd);
+    return n == 0;
+}
+
+/*
+ * Whether a process whose environment read as empty was between two programs: it has memory (field
+ * 23 of /proc/PID/stat, the size; kernel threads and zombies have none), and either no place for an
+ * environment yet (fields 50 and 51, where it begins and ends) or, by now, one with something in
+ * it.
+ */
+static bool was_in_exec(pid_t pid)
+{
+    unsigned long size = 0, begin = 0;
+    char path[64], text[2048], *at;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    at = strrchr(text, ')'); /* field 2 is the name, which may hold blanks and brackets */
+    for (int field = 3; at != NULL && (at = strchr(at, ' ')) != NULL; field++) {
+        unsigned long v = strtoul(++at, NULL, 10);
+
+        if (field == 23)
+            size = v;
+        else if (field == 50)
+            begin = v;
+        else if (field == 51)
+            return size != 0 && (v == 0 || v != begin);
+    }
+    return false;
+}
+
+enum carries { CARRIES_NOT, CARRIES_IT, CARRIES_UNKNOWN };
+
+/* Whether one of the NUL-terminated texts is exactly the variable with the nonce. */
+static enum carries look(struct scan *s, pid_t pid)
+{
+    const char *at, *end;
+
+    if (!read_environ(s, pid))
+        return CARRIES_NOT;
+    if (s->piece.len == 0)
+        return was_in_exec(pid) ? CARRIES_UNKNOWN : CARRIES_NOT;
+    at = s->piece.at;
+    end = at + s->piece.len;
+    while (at < end) {
+        const char *nul = memchr(at, '\0', (size_t)(end - at));
+        size_t n = (size_t)((nul != NULL ? nul : end) - at);
+
+        if (n == s->n_wanted && memcmp(at, s->wanted, n) == 0)
+            return CARRIES_IT;
+        at += n + 1;
+    }
+    return CARRIES_NOT;
+}
+
+/* The same, with some patience for an execve(). */
+static enum carries look_again(struct scan *s, pid_t pid)
+{
+    const struct timespec pause = { .tv_nsec = 200000 };
+    enum carries c = look(s, pid);
+
+    for (int i = 0; c == CARRIES_UNKNOWN && i < 50; i++) {
+        (void)nanosleep(&pause, NULL); /* cut short by a signal: it looks sooner */
+        c = look(s, pid);
+    }
+    return c;
+}
+
+/* The next process but ourselves; 0 at the end. */
+static pid_t next_pid(struct scan *s)
+{
+    const struct dirent *e;
+
+    while ((e = readdir(s->proc)) != NULL) {
+        if (isdigit((unsigned char)e->d_name[0])) {
+            pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+
+            if (pid > 1 && pid != getpid())
+                return pid;
+        }
+    }
+    return 0;
+}
+
+size_t sg_nonce_find(const char *nonce, pid_t *ret, size_t max)
+{
+    struct scan s;
+    size_t n = 0;
+    pid_t pid;
+
+    if (scan_init(&s, nonce)) {
+        while (n < max && (pid = next_pid(&s)) != 0) {
+            if (look_again(&s, pid) == CARRIES_IT)
+                ret[n++] = pid;
+        }
+    }
+    scan_done(&s);
+    return n;
+}
+
+/* The processes met so far: each gets TERM once. */
+struct met {
+    pid_t *at;
+    size_t n, cap;
+};
+
+/* *ret_new: it was not met before. */
+static bool meet(struct met *m, pid_t pid, bool *ret_new, struct sg_error *err)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->at[i] == pid) {
+            *ret_new = false;
+            return true;
+        }
+    }
+    if (m->n == m->cap) {
+        size_t cap = m->cap == 0 ? 16 : m->cap * 2;
+        pid_t *at = realloc(m->at, cap * sizeof(*at));
+
+        if (at == NULL)
+            return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for %zu processes", cap);
+        m->at = at;
+        m->cap = cap;
+    }
+    m->at[m->n++] = pid;
+    *ret_new = true;
+    return true;
+}
+
+static void send(int pidfd, pid_t pid, int signo)
+{
+    /* It may be gone (ESRCH), or another user's (EPERM): the next scan tells. Without pidfds (they
+     * need Linux 5.3, and some sandboxes refuse them) the number has to do. */
+    if (pidfd >= 0)
+        (void)pidfd_send_signal(pidfd, signo, NULL, 0);
+    else
+        (void)kill(pid, signo);
+}
+
+/* One scan: whoever carries the nonce gets KILL, or, if it is new, TERM. *ret_alive counts them;
+ * *ret_sure false: there are some of whom it is not known. */
+static bool signal_all(struct scan *s, struct met *m, bool hard, unsigned *ret_alive,
+                       bool *ret_sure, struct sg_error *err)
+{
+    bool ok = true, is_new = false, sure = true;
+    unsigned alive = 0;
+    pid_t pid;
+
+    rewinddir(s->proc);
+    while (ok && (pid = next_pid(s)) != 0) {
+        int pidfd = pidfd_open(pid, 0);
+        enum carries c;
+
+        if (pidfd < 0 && errno == ESRCH)
+            continue;
+        c = look_again(s, pid);
+        if (c == CARRIES_UNKNOWN)
+            sure = false;
+        if (c == CARRIES_IT) {
+            alive++;
+            ok = meet(m, pid, &is_new, err);
+            if (ok && hard) {
+                send(pidfd, pid, SIGKILL);
+            } else if (ok && is_new) {
+                send(pidfd, pid, SIGTERM);
+                send(pidfd, pid, SIGCONT); /* a stopped one acts on TERM only then */
+            }
+        }
+        if (pidfd >= 0)
+            close(pidfd);
+    }
+    *ret_alive = alive;
+    *ret_sure = sure;
+    return ok;
+}
+
+/* Scans until two in a row find none, or the time is up. */
+static bool signal_until(struct scan *s, struct met *m, bool hard, int64_t limit_ms,
+                         unsigned *ret_alive, struct sg_error *err)
+{
+    struct sg_mono begun = sg_mono_now();
+    long pause_ms = 1;
+    unsigned none = 0;
+
+    for (;;) {
+        struct timespec t;
+        int64_t left_ms;
+        bool sure;
+
+        if (!signal_all(s, m, hard, ret_alive, &sure, err))
+            return false;
+        none = *ret_alive == 0 && sure ? none + 1 : 0;
+        left_ms = limit_ms - (sg_mono_now().ns - begun.ns) / SG_NS_PER_MS;
+        if (none == 2 || (none == 0 && left_ms <= 0))
+            return true;
+        if (none == 0 && pause_ms < 50)
+            pause_ms *= 2;
+        if (none == 0 && pause_ms > left_ms)
+            pause_ms = (long)left_ms;
+        t = (struct timespec){ .tv_nsec = (none != 0 ? 1 : pause_ms) * SG_NS_PER_MS };
+        (void)nanosleep(&t, NULL); /* cut short by a signal: it scans sooner */
+    }
+}
+
+bool sg_nonce_end(const char *nonce, int64_t grace_ms, unsigned *ret_ended, unsigned *ret_left,
+                  struct sg_error *err)
+{
+    struct met m = { .at = NULL };
+    unsigned alive = 0;
+    struct scan s;
+    bool ok;
+
+    if (!scan_init(&s, nonce)) {
+        scan_done(&s);
+        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "look for processes in /proc");
+    }
+    ok = signal_until(&s, &m, false, grace_ms, &alive, err) &&
+         (alive == 0 || signal_until(&s, &m, true, KILL_MS, &alive, err));
+    if (ok) {
+        *ret_ended = (unsigned)m.n;
+        *ret_left = alive;
+    }
+    free(m.at);
+    scan_done(&s);
+    return ok;
+}
