@@ -1,0 +1,231 @@
+/*
+ * A plan as people read it: unbroken runs of partitions with one verdict and reason.
+ */
+#include "plan_impl.h"
+
+#include <string.h>
+
+/* A month of hours; a list for people is cut far shorter. */
+#define MAX_LACKS 1000
+#define MAX_NEEDS 64
+
+struct group_maker {
+    const struct sg_plan *p;
+    uint32_t stage;
+    struct sg_plan_group g;
+    uint64_t needs; /* BLOCKED: which needs lack, a bit a need; beyond 64 they share bits */
+
+    /* what its members lack, each input once */
+    uint32_t lacking[MAX_LACKS];
+    uint32_t
+        told[MAX_NEEDS]; /* by need: inputs before this id were looked at for a member before */
+    char names[MAX_LACKS][SG_NODE_TEXT];
+    const char *lacks[MAX_LACKS];
+};
+
+static int64_t index_of(const struct sg_plan *p, uint32_t stage, uint32_t id)
+{
+    return p->stages[stage].pub.lo + (int64_t)(id - p->stages[stage].pub.base);
+}
+
+/* The needs of a node that lack an input. */
+static uint64_t lacking_needs(const struct sg_plan *p, uint32_t stage, uint32_t id)
+{
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    int64_t index = index_of(p, stage, id);
+    uint64_t needs = 0;
+
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
+
+        for (uint32_t x = ids.first; x < ids.end; x++)
+            if (sg_sweep_lacks(p, &s->needs[k], x)) {
+                needs |= UINT64_C(1) << (k % MAX_NEEDS);
+                break;
+            }
+    }
+    return needs;
+}
+
+static void add_lacking(struct group_maker *m, uint32_t input)
+{
+    for (uint32_t i = 0; i < m->g.n_lacks; i++)
+        if (m->lacking[i] == input)
+            return;
+    if (m->g.n_lacks < MAX_LACKS)
+        m->lacking[m->g.n_lacks++] = input;
+    m->g.n_lacks_all++;
+}
+
+/* What the node lacks, to what the members before it do. Ranges of inputs only move on. */
+static void add_lacks(struct group_maker *m, uint32_t id)
+{
+    const struct sg_plan *p = m->p;
+    const struct sg_stage *s = sg_plan_stage_at(p, m->stage);
+    int64_t index = index_of(p, m->stage, id);
+
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[m->stage][k], index);
+
+        if (k < MAX_NEEDS && ids.first < m->told[k])
+            ids.first = m->told[k];
+        if (k < MAX_NEEDS && ids.end > m->told[k])
+            m->told[k] = ids.end;
+        for (uint32_t x = ids.first; x < ids.end; x++)
+            if (sg_sweep_lacks(p, &s->needs[k], x))
+                add_lacking(m, x);
+    }
+}
+
+static void name_lacks(struct group_maker *m)
+{
+    for (uint32_t i = 0; i < m->g.n_lacks; i++) {
+        uint32_t of = sg_plan_stage_of(m->p, m->lacking[i]);
+
+        sg_node_format(sg_plan_stage_at(m->p, of), index_of(m->p, of, m->lacking[i]), m->names[i]);
+        m->lacks[i] = m->names[i];
+    }
+}
+
+bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret_first[SG_NODE_TEXT],
+                   bool *ret_more)
+{
+    uint32_t stage = sg_plan_stage_of(p, n.i), first = SG_NO_NODE;
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    int64_t index = index_of(p, stage, n.i);
+
+    *ret_more = false;
+    ret_first[0] = '\0';
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
+        uint32_t of = s->needs[k].of.i;
+
+        for (uint32_t x = ids.first; x < ids.end && !*ret_more; x++) {
+            if (!sg_sweep_lacks(p, &s->needs[k], x))
+                continue;
+            *ret_more = first != SG_NO_NODE && first != x;
+            if (first == SG_NO_NODE)
+                sg_node_format(sg_plan_stage_at(p, of), index_of(p, of, x), ret_first);
+            first = first == SG_NO_NODE ? x : first;
+        }
+    }
+    return first != SG_NO_NODE;
+}
+
+/* Who holds a busy node: its own claim's run, or that of the input that it waits for, and so on. */
+static const char *holder(const struct sg_plan *p, uint32_t stage, uint32_t id)
+{
+    for (;;) {
+        const struct sg_stage *s = sg_plan_stage_at(p, stage);
+        const struct sg_seen_claim *c;
+        int64_t index = index_of(p, stage, id);
+        uint32_t next = SG_NO_NODE, next_stage = 0;
+
+        if (p->flags[id] & SG_NODE_HELD) {
+            c = sg_scan_claim(p, id);
+            return c != NULL ? c->run : "";
+        }
+        for (uint32_t k = 0; k < s->n_needs && next == SG_NO_NODE; k++) {
+            struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
+
+            for (uint32_t x = ids.first; x < ids.end && next == SG_NO_NODE; x++)
+                if ((p->flags[x] & SG_NODE_HELD) ||
+                    (p->verdict[x] == SG_VERDICT_BUSY && !s->needs[k].optional)) {
+                    next = x;
+                    next_stage = s->needs[k].of.i;
+                }
+        }
+        if (next == SG_NO_NODE)
+            return "";
+        id = next;
+        stage = next_stage;
+    }
+}
+
+static bool joins(const struct group_maker *m, uint32_t id, const char *run, uint64_t needs)
+{
+    const struct sg_plan *p = m->p;
+    const char *detail = p->detail[id] != 0 ? p->details[p->detail[id]] : "";
+
+    return m->g.count != 0 && m->g.reason == (enum sg_reason)p->reason[id] &&
+           strcmp(m->g.detail, detail) == 0 && m->needs == needs && strcmp(m->g.run, run) == 0;
+}
+
+static bool flush(struct group_maker *m, sg_plan_group_fn *fn, void *ctx)
+{
+    bool on = true;
+
+    if (m->g.count != 0) {
+        name_lacks(m);
+        on = fn(ctx, &m->g);
+    }
+    m->g.count = 0;
+    return on;
+}
+
+static void begin(struct group_maker *m, enum sg_verdict verdict, uint32_t id, const char *run,
+                  uint64_t needs)
+{
+    const struct sg_plan *p = m->p;
+
+    memset(&m->g, 0, sizeof(m->g));
+    m->g.stage = sg_plan_stage_at(p, m->stage);
+    m->g.first = index_of(p, m->stage, id);
+    m->g.verdict = verdict;
+    m->g.reason = (enum sg_reason)p->reason[id];
+    m->g.detail = p->detail[id] != 0 ? p->details[p->detail[id]] : "";
+    m->g.run = run;
+    m->g.lacks = m->lacks;
+    m->needs = needs;
+    memset(m->told, 0, sizeof(m->told));
+}
+
+static bool groups_of_stage(struct group_maker *m, enum sg_verdict verdict, sg_plan_group_fn *fn,
+                            void *ctx)
+{
+    const struct sg_plan *p = m->p;
+    const struct sg_plan_stage *v = &p->stages[m->stage].pub;
+
+    for (uint32_t id = v->base; id < v->base + (uint32_t)(v->hi - v->lo); id++) {
+        const char *run = "";
+        uint64_t needs = 0;
+
+        if (p->flags[id] & SG_NODE_HOLE)
+            continue;
+        if ((enum sg_verdict)p->verdict[id] != verdict) {
+            if (!flush(m, fn, ctx))
+                return false;
+            continue;
+        }
+        if (verdict == SG_VERDICT_BUSY)
+            run = holder(p, m->stage, id);
+        if (verdict == SG_VERDICT_BLOCKED)
+            needs = lacking_needs(p, m->stage, id);
+        if (!joins(m, id, run, needs)) {
+            if (!flush(m, fn, ctx))
+                return false;
+            begin(m, verdict, id, run, needs);
+        }
+        if (verdict == SG_VERDICT_BLOCKED)
+            add_lacks(m, id);
+        m->g.last = index_of(p, m->stage, id);
+        m->g.count++;
+        m->g.jobs += p->batch == NULL || p->batch[id] == 0 || p->batch[id] == id + 1;
+    }
+    return flush(m, fn, ctx);
+}
+
+bool sg_plan_groups(const struct sg_plan *p, enum sg_verdict verdict, sg_plan_group_fn *fn,
+                    void *ctx)
+{
+    struct group_maker m = { .p = p };
+
+    if (verdict != SG_VERDICT_RUN && verdict != SG_VERDICT_BLOCKED && verdict != SG_VERDICT_BUSY)
+        return true;
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        m.stage = p->c.graph->order[i].i;
+        if (!groups_of_stage(&m, verdict, fn, ctx))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,150 @@
+/*
+ * --with-needs: what nodes that are to run need, though it lies outside of the range, and is not
+ * there, is asked for too. docs/design.md, "Requests".
+ */
+#include "plan_impl.h"
+
+#include <string.h>
+
+/* May the request have it made? Never against --only and --upto. */
+static bool is_makeable(const struct sg_plan *p, uint32_t stage, int64_t index)
+{
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    const struct sg_request *r = p->c.request;
+
+    if (s->is_source || index >= p->due_end[stage])
+        return false;
+    if (r->only != NULL || r->upto != NULL)
+        return p->stages[stage].pub.selected;
+    return true;
+}
+
+struct more {
+    struct sg_plan *p;
+    struct sg_plan *seen; /* a set of nodes: details of a scratch plan, by name */
+    size_t at;            /* p->extra from here on is new */
+};
+
+static bool add(struct more *m, uint32_t stage, int64_t index, struct sg_error *err)
+{
+    struct sg_plan *p = m->p;
+    size_t before = m->seen->detail_index.n;
+    char name[SG_NODE_TEXT];
+    uint32_t number;
+
+    sg_node_format(sg_plan_stage_at(p, stage), index, name);
+    if (!sg_plan_detail(m->seen, name, &number, err))
+        return false;
+    if (m->seen->detail_index.n == before)
+        return true;
+    if (!sg_arena_grow(&p->arena, (void **)&p->extra, p->n_extra, &p->cap_extra, sizeof(*p->extra),
+                       err))
+        return false;
+    p->extra[p->n_extra++] = (struct sg_named_node){ { stage }, index };
+    return true;
+}
+
+/* Adds what the node lacks. `in`: the plan whose view has its inputs. Lacks it something that
+ * nobody can make, it won't run, and nothing is made for it. */
+static bool add_needs(struct more *m, const struct sg_plan *in, uint32_t stage, int64_t index,
+                      struct sg_error *err)
+{
+    const struct sg_stage *s = sg_plan_stage_at(in, stage);
+
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t k = 0; k < s->n_needs; k++) {
+            uint32_t of = s->needs[k].of.i;
+            const struct sg_plan_stage *x = &in->stages[of].pub;
+            struct sg_id_range ids = sg_edge_ids(in, s, &in->edges[stage][k], index);
+
+            for (uint32_t id = ids.first; id < ids.end; id++) {
+                int64_t input = x->lo + (int64_t)(id - x->base);
+                struct sg_node_id known;
+
+                if (!sg_sweep_lacks(in, &s->needs[k], id))
+                    continue;
+                known = sg_plan_find(m->p, s->needs[k].of, input);
+                if (known.i != SG_NO_NODE && (m->p->flags[known.i] & SG_NODE_ASKED))
+                    continue;
+                if (!is_makeable(m->p, of, input))
+                    return true;
+                if (pass == 1 && !add(m, of, input, err))
+                    return false;
+            }
+        }
+    return true;
+}
+
+static bool from_plan(struct more *m, struct sg_error *err)
+{
+    struct sg_plan *p = m->p;
+
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        for (int64_t x = v->lo; x < v->hi; x++) {
+            uint32_t id = v->base + (uint32_t)(x - v->lo);
+
+            if (p->verdict[id] == SG_VERDICT_BLOCKED && !add_needs(m, p, i, x, err))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The inputs of a new node are outside of the view: they are looked at one node at a time. */
+static bool from_new(struct more *m, struct sg_error *err)
+{
+    while (m->at < m->p->n_extra) {
+        struct sg_named_node n = m->p->extra[m->at++];
+        struct sg_plan *small = NULL;
+        bool ok = sg_plan_small(m->p, sg_plan_stage_at(m->p, n.stage.i), n.index, &small, err);
+
+        ok = ok && sg_scan(small, err) && add_needs(m, small, n.stage.i, n.index, err);
+        sg_plan_free(small);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+bool sg_more_needs(struct sg_plan *p, bool *ret_any, struct sg_error *err)
+{
+    struct sg_plan scratch = { .n_details = 0 };
+    struct more m = { .p = p, .seen = &scratch, .at = p->n_extra };
+    size_t before = p->n_extra;
+    bool ok;
+
+    ok = from_plan(&m, err) && from_new(&m, err);
+    sg_arena_done(&scratch.arena);
+    *ret_any = p->n_extra > before;
+    return ok;
+}
+
+bool sg_more_carry(struct sg_plan *p, const struct sg_plan *from, struct sg_error *err)
+{
+    const uint16_t want = SG_NODE_ASKED | SG_NODE_NEEDED | SG_NODE_LOOKED;
+
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub, *was = &from->stages[i].pub;
+
+        for (int64_t x = was->lo < v->lo ? v->lo : was->lo; x < was->hi && x < v->hi; x++) {
+            uint32_t to = v->base + (uint32_t)(x - v->lo), at = was->base + (uint32_t)(x - was->lo);
+
+            /* the version of what is interrupted, or partial, was dropped: it is read again */
+            if (!(p->flags[to] & want) || sg_plan_stage_at(p, i)->partial ||
+                (from->flags[at] & (SG_NODE_SCANNED | SG_NODE_DEAD)) != SG_NODE_SCANNED)
+                continue;
+            p->flags[to] |=
+                from->flags[at] & (SG_NODE_SCANNED | SG_NODE_THERE | SG_NODE_UNFINISHED);
+            p->kind[to] = from->kind[at];
+            p->version[to] = from->version[at];
+            p->inputs[to] = from->inputs[at];
+            p->mtime_ns[to] = from->mtime_ns[at];
+            if (from->recipe[at] != 0 &&
+                !sg_recipe_seen(p, i, from->recipes[from->recipe[at]].hash, &p->recipe[to], err))
+                return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,651 @@
+/*
+ * What the store says of the view: claims first, then markers and sources.
+ *
+ * In that order, because a node that is done between the two looks is then seen with its claim and
+ * its marker: it counts as held, or as done; never as missing. One that is begun between them may
+ * have lost its marker to its attempt, so where inputs are missing the claims are looked at again.
+ */
+#include "plan_impl.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "stagegraph/claim.h"
+
+#define BATCH   32768u /* nodes whose paths are in memory at a time */
+#define GRAIN   256u   /* nodes that a thread takes at a time */
+#define FEW     16u    /* nodes that are read without a look at which are there */
+#define THREADS 16u
+
+/* ---- chunks on threads */
+
+typedef bool chunk_fn(void *ctx, size_t first, size_t end, struct sg_error *err);
+
+struct chunks {
+    chunk_fn *fn;
+    void *ctx;
+    size_t n;
+    atomic_size_t next;
+    atomic_bool failed;
+    pthread_mutex_t lock;
+    struct sg_error *err; /* the first failure's */
+};
+
+static void *take_chunks(void *arg)
+{
+    struct chunks *c = arg;
+    struct sg_error err = SG_ERROR_INIT;
+
+    while (!atomic_load(&c->failed)) {
+        size_t first = atomic_fetch_add(&c->next, GRAIN);
+        size_t end = first + GRAIN < c->n ? first + GRAIN : c->n;
+
+        if (first >= c->n)
+            break;
+        if (c->fn(c->ctx, first, end, &err))
+            continue;
+        pthread_mutex_lock(&c->lock);
+        if (!atomic_exchange(&c->failed, true))
+            *c->err = err;
+        pthread_mutex_unlock(&c->lock);
+    }
+    return NULL;
+}
+
+/* fn over [0, n) in chunks of GRAIN that begin at multiples of it, on as many threads as there are
+ * processors; a few nodes are not worth one. Where no thread is to be had, this one does it. */
+static bool in_chunks(size_t n, chunk_fn *fn, void *ctx, struct sg_error *err)
+{
+    struct chunks c = { .fn = fn, .ctx = ctx, .n = n, .err = err };
+    pthread_t threads[THREADS];
+    size_t want = (n + GRAIN - 1) / GRAIN, started = 0;
+    cpu_set_t cpus;
+
+    if (want > THREADS)
+        want = THREADS;
+    if (want > 1 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < (int)want)
+        want = (size_t)CPU_COUNT(&cpus);
+    pthread_mutex_init(&c.lock, NULL);
+    while (started + 1 < want && pthread_create(&threads[started], NULL, take_chunks, &c) == 0)
+        started++;
+    take_chunks(&c);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&c.lock);
+    return !atomic_load(&c.failed);
+}
+
+/* ---- claims */
+
+struct claim_reader {
+    struct sg_plan *p;
+    const struct sg_stage *s;
+    bool again; /* the second look: only for what is held by now */
+    struct sg_error *err;
+    bool failed;
+};
+
+static bool read_claim(struct claim_reader *r, const char *name, bool alive, struct sg_span text)
+{
+    struct sg_plan *p = r->p;
+    const struct sg_plan_stage *v = &p->stages[r->s->id.i].pub;
+    struct sg_owner owner;
+    struct sg_seen_claim *c;
+    bool valid = false;
+    uint32_t id;
+    int64_t index;
+
+    if (!sg_calendar_parse_label(&r->s->cal, name, &index) || index < v->lo || index >= v->hi)
+        return true;
+    id = v->base + (uint32_t)(index - v->lo);
+    if (r->again && (!alive || (p->flags[id] & (SG_NODE_HELD | SG_NODE_DEAD))))
+        return true;
+    if (!sg_owner_parse(&p->arena, text, &owner, &valid, r->err) ||
+        !sg_arena_grow(&p->arena, (void **)&p->claims, p->n_claims, &p->cap_claims, sizeof(*c),
+                       r->err))
+        return false;
+    c = &p->claims[p->n_claims++];
+    c->node = id;
+    c->alive = alive;
+    c->run = valid && owner.run != NULL ? owner.run : "";
+    c->attempt = valid ? owner.attempt : 0;
+    if (!alive && !(valid && owner.attempt == SG_NO_ATTEMPT))
+        p->flags[id] |= SG_NODE_DEAD;
+    else if (alive && (p->c.own_run == NULL || strcmp(c->run, p->c.own_run) != 0))
+        p->flags[id] |= SG_NODE_HELD;
+    return true;
+}
+
+static bool on_claim(void *ctx, const char *name, bool alive, struct sg_span text)
+{
+    struct claim_reader *r = ctx;
+
+    r->failed = !read_claim(r, name, alive, text);
+    return !r->failed;
+}
+
+static bool scan_claims(struct sg_plan *p, bool again, struct sg_error *err)
+{
+    struct sg_buf dir = SG_BUF_INIT;
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < p->c.graph->n_stages; i++) {
+        struct claim_reader r = { .p = p, .s = sg_plan_stage_at(p, i), .again = again, .err = err };
+
+        if (r.s->is_source || p->stages[i].pub.lo == p->stages[i].pub.hi)
+            continue;
+        sg_buf_clear(&dir);
+        ok = sg_buf_addf(&dir, err, "_stagegraph/claims/%s", r.s->name) &&
+             sg_store_claim_list(p->c.store, sg_buf_text(&dir), on_claim, &r, err) && !r.failed;
+    }
+    sg_buf_done(&dir);
+    return ok || sg_error_wrap(err, "look at the claims");
+}
+
+const struct sg_seen_claim *sg_scan_claim(const struct sg_plan *p, uint32_t node)
+{
+    for (size_t i = 0; i < p->n_claims; i++)
+        if (p->claims[i].node == node)
+            return &p->claims[i];
+    return NULL;
+}
+
+/* ---- markers and sources */
+
+struct scan_item {
+    uint32_t node, stage;
+    const char *path; /* of the marker */
+};
+
+struct scan_batch {
+    struct sg_plan *p;
+    struct scan_item *items;
+    struct sg_entry *entries;
+    const char **paths;
+    struct sg_buf *texts; /* the paths, one buffer a chunk */
+    struct sg_buf *notes; /* the same: what the cache did not know */
+    size_t n;
+};
+
+/* What a marker said, for the cache. */
+struct scan_note {
+    uint32_t item;
+    struct sg_cached m;
+};
+
+static int64_t item_index(const struct scan_batch *b, const struct scan_item *i)
+{
+    const struct sg_plan_stage *v = &b->p->stages[i->stage].pub;
+
+    return v->lo + (int64_t)(i->node - v->base);
+}
+
+static bool write_paths(void *ctx, size_t first, size_t end, struct sg_error *err)
+{
+    struct scan_batch *b = ctx;
+    struct sg_buf *text = &b->texts[first / GRAIN], dir = SG_BUF_INIT;
+    size_t at[GRAIN];
+    bool ok = true;
+
+    sg_buf_clear(text);
+    for (size_t i = first; ok && i < end; i++) {
+        const struct sg_stage *s = sg_plan_stage_at(b->p, b->items[i].stage);
+
+        at[i - first] = text->len;
+        ok = sg_plan_dir(b->p, s, item_index(b, &b->items[i]), &dir, err) &&
+             sg_buf_add(text, dir.at, dir.len, err) &&
+             (dir.len == 0 || sg_buf_addc(text, '/', err)) &&
+             sg_buf_add(text, s->marker, strlen(s->marker) + 1, err);
+    }
+    for (size_t i = first; ok && i < end; i++)
+        b->paths[i] = text->at + at[i - first];
+    sg_buf_done(&dir);
+    return ok;
+}
+
+static bool is_unfinished(const struct sg_stage *s, int64_t index, int64_t mtime_ns)
+{
+    struct sg_interval i;
+    int64_t mtime_s = mtime_ns / SG_NS_PER_S - (mtime_ns % SG_NS_PER_S < 0);
+
+    return s->cal.unit != SG_UNIT_ONCE && sg_calendar_interval(&s->cal, index, &i) &&
+           mtime_s < i.end_s;
+}
+
+/* Before a marker is read whose age then will decide whether the cache may have it. */
+static void note_time(struct sg_plan *p)
+{
+    struct sg_error ignored = SG_ERROR_INIT;
+
+    pthread_mutex_lock(&p->lock);
+    if (p->seen.ns == 0 && !sg_store_now(p->c.store, &p->seen, &ignored))
+        p->seen.ns = 1; /* older than any marker: none is kept */
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* One chunk's way to the markers: what the cache knows, and what it does not. */
+struct chunk_cache {
+    struct sg_cache *cache; /* NULL: there is none */
+    struct sg_cache_look *look;
+    struct sg_buf *notes;
+    bool keeps;
+};
+
+static void chunk_cache_open(struct scan_batch *b, size_t first, struct chunk_cache *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->cache = b->p->cache;
+    if (ret->cache == NULL)
+        return;
+    ret->look = sg_cache_look_new();
+    ret->notes = &b->notes[first / GRAIN];
+    ret->keeps = b->p->n_nodes >= SG_CACHE_MIN;
+    sg_buf_clear(ret->notes);
+}
+
+static bool is_cached(const struct chunk_cache *c, const struct scan_item *i, int64_t index,
+                      const struct sg_entry *entry, struct sg_marker *ret)
+{
+    struct sg_cached m;
+
+    if (c->cache == NULL || entry == NULL || entry->kind != SG_ENTRY_FILE ||
+        !sg_cache_find(c->cache, c->look, i->stage, index, &entry->ident, &m))
+        return false;
+    *ret = (struct sg_marker){ .kind = m.kind,
+                               .ident = m.ident,
+                               .version = { m.version, 0 },
+                               .recipe = m.recipe,
+                               .inputs = m.inputs };
+    return true;
+}
+
+static void note_marker(struct chunk_cache *c, size_t item, const struct sg_marker *m)
+{
+    struct scan_note n = { .item = (uint32_t)item,
+                           .m = { .ident = m->ident,
+                                  .kind = m->kind,
+                                  .version = sg_version_short(m->version),
+                                  .recipe = m->recipe,
+                                  .inputs = m->inputs } };
+    struct sg_error ignored = SG_ERROR_INIT;
+
+    if (m->kind != SG_MARKER_ABSENT && !sg_buf_add(c->notes, &n, sizeof(n), &ignored))
+        c->keeps = false; /* no memory for what is disposable */
+}
+
+static void keep_notes(struct scan_batch *b)
+{
+    struct scan_note n;
+
+    for (size_t k = 0; b->p->cache != NULL && k < (b->n + GRAIN - 1) / GRAIN; k++)
+        for (size_t at = 0; at < b->notes[k].len; at += sizeof(n)) {
+            memcpy(&n, b->notes[k].at + at, sizeof(n));
+            sg_cache_add(b->p->cache, b->items[n.item].stage, item_index(b, &b->items[n.item]),
+                         &n.m, b->p->seen);
+        }
+}
+
+/* Reads it, but where the store shows that there is none; entry NULL: nobody looked. */
+static bool get_marker(struct sg_plan *p, const char *path, const struct sg_stage *s, int64_t index,
+                       const struct sg_entry *entry, struct sg_buf *dir, struct sg_marker *ret,
+                       struct sg_error *err)
+{
+    size_t len = strlen(path) - strlen(s->marker);
+    char node[SG_NODE_TEXT];
+
+    if (entry != NULL && entry->kind == SG_ENTRY_ABSENT) {
+        ret->kind = SG_MARKER_ABSENT;
+        return true;
+    }
+    sg_node_format(s, index, node);
+    sg_buf_clear(dir);
+    return (sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err) &&
+            sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err)) ||
+           sg_error_wrap(err, "%s", node);
+}
+
+static bool is_stamped(enum sg_marker_kind k)
+{
+    return k == SG_MARKER_DONE || k == SG_MARKER_ACCEPTED;
+}
+
+bool sg_plan_is_partial(const struct sg_plan *p, const struct sg_stage *s, int64_t index)
+{
+    return s->partial && index >= p->stages[s->id.i].pub.due_end;
+}
+
+/* m: the marker. Puts the partial marker in its place where that stands for it. */
+static bool read_partial(const struct sg_plan *p, const struct sg_stage *s, int64_t index,
+                         const char *dir, struct sg_arena *a, struct sg_marker *m,
+                         struct sg_receipt *receipt, bool *ret_is, struct sg_error *err)
+{
+    bool early = sg_plan_is_partial(p, s, index);
+    struct sg_receipt r = { .run = NULL };
+    struct sg_marker partial;
+    char node[SG_NODE_TEXT];
+
+    *ret_is = false;
+    if (!s->partial || (early ? is_stamped(m->kind) : m->kind != SG_MARKER_ABSENT))
+        return true;
+    sg_node_format(s, index, node);
+    if (!sg_marker_read(p->c.store, dir, s->partial_marker, node, a, &partial, &r, err))
+        return false;
+    if (partial.kind == SG_MARKER_FOREIGN) /* it can only be of an unfinished interval */
+        partial = (struct sg_marker){ .kind = SG_MARKER_ABSENT };
+    if (!early && partial.kind == SG_MARKER_ABSENT)
+        return true;
+    *ret_is = true;
+    *m = partial;
+    if (receipt != NULL)
+        *receipt = r;
+    return true;
+}
+
+bool sg_plan_marker(const struct sg_plan *p, const struct sg_stage *s, int64_t index,
+                    const char *dir, struct sg_arena *a, struct sg_marker *ret,
+                    struct sg_receipt *ret_receipt, const char **ret_name, struct sg_error *err)
+{
+    struct sg_marker m = { .kind = SG_MARKER_ABSENT };
+    struct sg_receipt r = { .run = NULL };
+    char node[SG_NODE_TEXT];
+    bool partial;
+
+    sg_node_format(s, index, node);
+    if (!sg_marker_read(p->c.store, dir, s->marker, node, a, &m, &r, err) ||
+        !read_partial(p, s, index, dir, a, &m, &r, &partial, err))
+        return false;
+    *ret = m;
+    if (ret_receipt != NULL && sg_marker_is_receipt(m.kind))
+        *ret_receipt = r;
+    if (ret_name != NULL)
+        *ret_name = partial ? s->partial_marker : s->marker;
+    return true;
+}
+
+/* The same while the markers of a range are read. */
+static bool scan_partial(struct sg_plan *p, const char *path, const struct scan_item *i,
+                         int64_t index, struct sg_buf *dir, struct sg_marker *m,
+                         struct sg_error *err)
+{
+    const struct sg_stage *s = sg_plan_stage_at(p, i->stage);
+    size_t len = strlen(path) - strlen(s->marker);
+    bool is;
+
+    sg_buf_clear(dir);
+    if (!sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err) ||
+        !read_partial(p, s, index, sg_buf_text(dir), NULL, m, NULL, &is, err))
+        return false;
+    if (is && is_stamped(m->kind) && !sg_plan_is_partial(p, s, index))
+        p->flags[i->node] |= SG_NODE_COMPLETES;
+    return true;
+}
+
+/* Several threads keep markers, each of nodes of its own. */
+static bool keep_marker(struct sg_plan *p, const struct scan_item *i, int64_t index,
+                        const struct sg_marker *m, uint32_t *last, struct sg_error *err)
+{
+    bool stamped = is_stamped(m->kind);
+
+    if (p->whole != NULL && p->whole_node == i->node)
+        *p->whole = *m;
+    p->kind[i->node] = (uint8_t)m->kind;
+    p->flags[i->node] |= SG_NODE_SCANNED;
+    p->mtime_ns[i->node] = m->ident.mtime_ns;
+    p->version[i->node] = 0;
+    if (m->kind == SG_MARKER_FOREIGN &&
+        is_unfinished(sg_plan_stage_at(p, i->stage), index, m->ident.mtime_ns))
+        p->flags[i->node] |= SG_NODE_UNFINISHED;
+    if (stamped || m->kind == SG_MARKER_FOREIGN)
+        p->version[i->node] = sg_version_short(m->version);
+    if (!stamped)
+        return true;
+    p->inputs[i->node] = m->inputs;
+    if (!sg_recipe_seen(p, i->stage, m->recipe, last, err))
+        return false;
+    p->recipe[i->node] = *last;
+    return true;
+}
+
+static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *err)
+{
+    struct scan_batch *b = ctx;
+    struct sg_buf dir = SG_BUF_INIT;
+    struct chunk_cache cache;
+    uint32_t recipe = 0;
+    bool ok = true;
+
+    chunk_cache_open(b, first, &cache);
+    for (size_t i = first; ok && i < end; i++) {
+        const struct sg_stage *s = sg_plan_stage_at(b->p, b->items[i].stage);
+        const struct sg_entry *entry = b->n > FEW ? &b->entries[i] : NULL;
+        struct sg_marker m = { .kind = SG_MARKER_ABSENT };
+        int64_t index = item_index(b, &b->items[i]);
+
+        if (!is_cached(&cache, &b->items[i], index, entry, &m)) {
+            bool noted = cache.keeps && entry != NULL && entry->kind == SG_ENTRY_FILE;
+
+            if (noted && cache.notes->len == 0)
+                note_time(b->p);
+            ok = get_marker(b->p, b->paths[i], s, index, entry, &dir, &m, err);
+            if (ok && noted)
+                note_marker(&cache, i, &m);
+        }
+        if (ok && s->partial)
+            ok = scan_partial(b->p, b->paths[i], &b->items[i], index, &dir, &m, err);
+        ok = ok && keep_marker(b->p, &b->items[i], index, &m, &recipe, err);
+    }
+    sg_cache_look_free(cache.look);
+    sg_buf_done(&dir);
+    return ok;
+}
+
+static bool scan_marker_batch(struct scan_batch *b, struct sg_error *err)
+{
+    if (!in_chunks(b->n, write_paths, b, err) ||
+        (b->n > FEW && !sg_store_stat_many(b->p->c.store, b->paths, b->n, b->entries, err)) ||
+        !in_chunks(b->n, read_markers, b, err))
+        return false;
+    keep_notes(b);
+    return true;
+}
+
+static enum sg_source_identity source_identity(enum sg_identity i)
+{
+    switch (i) {
+    case SG_IDENTITY_CONTENT:
+        return SG_SOURCE_CONTENT;
+    case SG_IDENTITY_MARKER:
+        return SG_SOURCE_MARKER;
+    case SG_IDENTITY_LISTING:
+        break;
+    }
+    return SG_SOURCE_LISTING;
+}
+
+static bool examine_sources(void *ctx, size_t first, size_t end, struct sg_error *err)
+{
+    struct scan_batch *b = ctx;
+    struct sg_plan *p = b->p;
+    struct sg_buf path = SG_BUF_INIT;
+    bool ok = true;
+
+    for (size_t i = first; ok && i < end; i++) {
+        const struct sg_stage *s = sg_plan_stage_at(p, b->items[i].stage);
+        uint32_t id = b->items[i].node;
+        struct sg_hash128 version = { 0, 0 };
+        bool there = false;
+
+        ok = sg_plan_dir(p, s, item_index(b, &b->items[i]), &path, err) &&
+             sg_source_examine(p->c.store, sg_buf_text(&path), s->marker,
+                               source_identity(s->identity), s->settle_s, &there, &version, err);
+        if (!ok) {
+            sg_error_wrap(err, "source %s", s->name);
+            break;
+        }
+        p->flags[id] |= SG_NODE_SCANNED;
+        p->kind[id] = SG_MARKER_ABSENT;
+        p->version[id] = 0;
+        if (there) {
+            p->flags[id] |= SG_NODE_THERE;
+            p->version[id] = sg_version_short(version);
+        }
+    }
+    sg_buf_done(&path);
+    return ok;
+}
+
+static bool scan_full(struct scan_batch *b, bool sources, struct sg_error *err)
+{
+    bool ok = sources ? in_chunks(b->n, examine_sources, b, err) : scan_marker_batch(b, err);
+
+    b->n = 0;
+    return ok;
+}
+
+static bool scan_nodes(struct scan_batch *b, size_t cap, bool sources, struct sg_error *err)
+{
+    struct sg_plan *p = b->p;
+    const uint16_t want = SG_NODE_ASKED | SG_NODE_NEEDED | SG_NODE_LOOKED;
+
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        if (sg_plan_stage_at(p, i)->is_source != sources)
+            continue;
+        for (uint32_t id = v->base; id < v->base + (uint32_t)(v->hi - v->lo); id++) {
+            if (!(p->flags[id] & want) || (p->flags[id] & (SG_NODE_HOLE | SG_NODE_SCANNED)))
+                continue;
+            b->items[b->n++] = (struct scan_item){ .node = id, .stage = i };
+            if (b->n == cap && !scan_full(b, sources, err))
+                return false;
+        }
+    }
+    return b->n == 0 || scan_full(b, sources, err);
+}
+
+static bool scan_all(struct sg_plan *p, struct sg_error *err)
+{
+    size_t cap = p->n_nodes < BATCH ? p->n_nodes : BATCH, chunks = (cap + GRAIN - 1) / GRAIN;
+    struct sg_arena a = SG_ARENA_INIT;
+    struct scan_batch b = { .p = p };
+    bool ok;
+
+    b.items = SG_ARENA_NEW(&a, cap, struct scan_item, err);
+    b.entries = SG_ARENA_NEW(&a, cap, struct sg_entry, err);
+    b.paths = SG_ARENA_NEW(&a, cap, const char *, err);
+    b.texts = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
+    b.notes = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
+    ok = b.items != NULL && b.entries != NULL && b.paths != NULL && b.texts != NULL &&
+         b.notes != NULL && scan_nodes(&b, cap, false, err) && scan_nodes(&b, cap, true, err);
+    for (size_t i = 0; b.notes != NULL && i < chunks; i++) {
+        sg_buf_done(&b.texts[i]);
+        sg_buf_done(&b.notes[i]);
+    }
+    sg_arena_done(&a);
+    return ok;
+}
+
+/* ---- both together */
+
+/* A dead claim whose very attempt wrote the receipt is only a left-over: the node is done. */
+static bool settle_dead(struct sg_plan *p, const struct sg_seen_claim *c, struct sg_error *err)
+{
+    uint32_t stage = sg_plan_stage_of(p, c->node);
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    int64_t index = p->stages[stage].pub.lo + (int64_t)(c->node - p->stages[stage].pub.base);
+    struct sg_arena a = SG_ARENA_INIT;
+    struct sg_buf dir = SG_BUF_INIT;
+    struct sg_receipt r = { .run = NULL };
+    struct sg_marker m;
+    char node[SG_NODE_TEXT];
+    bool ok;
+
+    sg_node_format(s, index, node);
+    ok = sg_plan_dir(p, s, index, &dir, err) &&
+         sg_plan_marker(p, s, index, sg_buf_text(&dir), &a, &m, &r, NULL, err);
+    if (ok && (m.kind == SG_MARKER_DONE || m.kind == SG_MARKER_ACCEPTED) && r.run != NULL &&
+        c->run[0] != '\0' && strcmp(r.run, c->run) == 0 && r.attempt == c->attempt)
+        p->flags[c->node] &= (uint16_t)~SG_NODE_DEAD;
+    sg_buf_done(&dir);
+    sg_arena_done(&a);
+    return ok || sg_error_wrap(err, "%s", node);
+}
+
+/* THERE and the version. A partial marker makes nothing there: not while the node is not due
+ * (early), and then not before it is judged and found complete. */
+static void settle(struct sg_plan *p, uint32_t node, bool early)
+{
+    enum sg_marker_kind k = (enum sg_marker_kind)p->kind[node];
+    bool there = !early && (is_stamped(k) || k == SG_MARKER_FOREIGN);
+
+    if (p->flags[node] & SG_NODE_COMPLETES) {
+        if (p->flags[node] & SG_NODE_ASKED)
+            return; /* judge_asked() does */
+        p->flags[node] &= (uint16_t)~SG_NODE_COMPLETES;
+        there = false;
+    }
+    if (there && !(p->flags[node] & (SG_NODE_UNFINISHED | SG_NODE_DEAD))) {
+        p->flags[node] |= SG_NODE_THERE;
+        return;
+    }
+    p->flags[node] &= (uint16_t)~SG_NODE_THERE;
+    p->version[node] = 0;
+}
+
+/* Is an input that a stage makes not there? */
+static bool misses_inputs(const struct sg_plan *p)
+{
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        if (!sg_plan_stage_at(p, i)->is_source)
+            for (uint32_t id = v->base; id < v->base + (uint32_t)(v->hi - v->lo); id++)
+                if ((p->flags[id] & SG_NODE_NEEDED) && (p->flags[id] & SG_NODE_SCANNED) &&
+                    p->kind[id] == SG_MARKER_ABSENT)
+                    return true;
+    }
+    return false;
+}
+
+bool sg_scan(struct sg_plan *p, struct sg_error *err)
+{
+    if (!scan_claims(p, false, err) || !scan_all(p, err) ||
+        (misses_inputs(p) && !scan_claims(p, true, err)))
+        return false;
+    for (size_t i = 0; i < p->n_claims; i++) {
+        const struct sg_seen_claim *c = &p->claims[i];
+        enum sg_marker_kind k = (enum sg_marker_kind)p->kind[c->node];
+
+        if (!c->alive && (k == SG_MARKER_DONE || k == SG_MARKER_ACCEPTED) &&
+            !settle_dead(p, c, err))
+            return false;
+    }
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        if (!sg_plan_stage_at(p, i)->is_source)
+            for (uint32_t id = v->base; id < v->base + (uint32_t)(v->hi - v->lo); id++)
+                if (p->flags[id] & SG_NODE_SCANNED) /* the hull may be far larger */
+                    settle(p, id, sg_plan_is_early(p, i, id));
+    }
+    return true;
+}
+
+bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
+{
+    const struct sg_graph *g = p->c.graph;
+    bool ok = true;
+
+    if (p->n_nodes > FEW) {
+        ok = sg_cache_open(g->state, sg_store_root(p->c.store), g->name, &p->cache, err);
+        for (uint32_t i = 0, n; ok && i < g->n_stages; i++) /* they get the numbers of the graph */
+            ok = sg_cache_stage(p->cache, g->stages[i].name, &g->stages[i].cal, &n, err);
+    }
+    ok = ok && sg_scan(p, err);
+    if (ok && p->cache != NULL && sg_cache_pays(p->cache))
+        (void)sg_cache_save(p->cache); /* then the next plan reads the markers again */
+    sg_cache_close(p->cache);
+    p->cache = NULL;
+    return ok;
+}

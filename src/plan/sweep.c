@@ -1,0 +1,545 @@
+/*
+ * The order in which nodes are judged, and the facts of each. docs/design.md, "The plan".
+ *
+ * Components come in topological order. A stage that is one alone is judged in time order, for it
+ * needs only earlier partitions of itself; where stages need each other (gold needs silver, silver
+ * needs gold@-1) a walk with a stack of its own goes to a node's needs before the node.
+ */
+#include "plan_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "stagegraph/text.h"
+
+enum { MET_STALE = 1, MET_BLOCKED = 2 };
+
+static const char *need_stage(const struct sg_plan *p, const struct sg_need *n)
+{
+    return sg_graph_stage(p->c.graph, n->of)->name;
+}
+
+/* ---- the inputs of one node */
+
+/* Copies the versions of a range without its holes. */
+static bool without_holes(struct sg_plan *p, struct sg_id_range ids, struct sg_input *in,
+                          size_t *at, struct sg_error *err)
+{
+    *at = p->spare.len;
+    in->count = 0;
+    for (uint32_t id = ids.first; id < ids.end; id++)
+        if (!(p->flags[id] & SG_NODE_HOLE)) {
+            if (!sg_buf_add(&p->spare, &p->version[id], sizeof(p->version[id]), err))
+                return false;
+            in->count++;
+        }
+    return true;
+}
+
+static bool has_hole(const struct sg_plan *p, struct sg_id_range ids)
+{
+    for (uint32_t id = ids.first; id < ids.end; id++)
+        if (p->flags[id] & SG_NODE_HOLE)
+            return true;
+    return false;
+}
+
+bool sg_sweep_now(struct sg_plan *p, const struct sg_stage *s, int64_t index, struct sg_error *err)
+{
+    const struct sg_edge *edges = p->edges[s->id.i];
+    bool holes = false;
+
+    sg_buf_clear(&p->spare);
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        struct sg_id_range ids = sg_edge_ids(p, s, &edges[k], index);
+
+        p->now[k].need = edges[k].need->text;
+        p->now[k].from = "";
+        p->now[k].count = ids.end - ids.first;
+        p->now[k].versions = &p->version[ids.first];
+        holes |= edges[k].holes && has_hole(p, ids);
+    }
+    if (!holes)
+        return true;
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        struct sg_id_range ids = sg_edge_ids(p, s, &edges[k], index);
+        size_t at;
+
+        /* the buffer may move until all are in it */
+        if (!without_holes(p, ids, &p->now[k], &at, err))
+            return false;
+    }
+    for (uint32_t k = 0, at = 0; k < s->n_needs; at += p->now[k].count, k++)
+        p->now[k].versions = (const uint64_t *)(const void *)p->spare.at + at;
+    return true;
+}
+
+bool sg_sweep_lacks(const struct sg_plan *p, const struct sg_need *n, uint32_t id)
+{
+    const struct sg_plan_stage *x = &p->stages[n->of.i].pub;
+
+    /* only what is not due itself, a partial node, needs what is not due */
+    return !n->optional && x->lo + (int64_t)(id - x->base) < x->due_end &&
+           !(p->flags[id] & (SG_NODE_THERE | SG_NODE_HOLE | SG_NODE_HELD)) &&
+           p->verdict[id] != SG_VERDICT_RUN && p->verdict[id] != SG_VERDICT_BUSY;
+}
+
+/* What one input says about its user. */
+static void meet_input(const struct sg_plan *p, const struct sg_need *n, uint32_t id,
+                       struct sg_facts *f, unsigned char *met)
+{
+    uint16_t flags = p->flags[id];
+    enum sg_verdict v = (enum sg_verdict)p->verdict[id];
+
+    if ((flags & SG_NODE_HOLE) || sg_plan_is_early(p, n->of.i, id))
+        return;
+    if (v == SG_VERDICT_RUN && !n->order_only && f->upstream == NULL)
+        f->upstream = need_stage(p, n);
+    if ((flags & SG_NODE_HELD) && !p->wait)
+        f->input_held = true;
+    if (v == SG_VERDICT_BUSY && !n->optional)
+        f->input_held = true;
+    if (sg_sweep_lacks(p, n, id))
+        f->lacks = true;
+    if ((flags & SG_NODE_THERE) && v == SG_VERDICT_BLOCKED)
+        *met |= MET_BLOCKED;
+    if ((flags & SG_NODE_THERE) && (v == SG_VERDICT_DEBT || (flags & SG_NODE_STALE)))
+        *met |= MET_STALE;
+}
+
+/* A receipt of state done that is newer than a foreign marker; two foreign ones are not compared.
+ */
+static bool is_later(const struct sg_plan *p, uint32_t input, int64_t than_ns)
+{
+    return p->kind[input] == SG_MARKER_DONE && (p->flags[input] & SG_NODE_THERE) &&
+           p->mtime_ns[input] > than_ns;
+}
+
+static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                        struct sg_facts *f)
+{
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        const struct sg_edge *e = &p->edges[s->id.i][k];
+        struct sg_id_range ids = sg_edge_ids(p, s, e, index);
+
+        p->met[k] = 0;
+        for (uint32_t x = ids.first; x < ids.end; x++) {
+            if (p->flags[x] & SG_NODE_FRESH_IN)
+                continue;
+            meet_input(p, e->need, x, f, &p->met[k]);
+        }
+        if (f->kind != SG_MARKER_FOREIGN || e->need->order_only)
+            continue;
+        for (uint32_t x = ids.first; x < ids.end && f->input == NULL; x++)
+            if (is_later(p, x, p->mtime_ns[id]))
+                f->input = need_stage(p, e->need);
+    }
+}
+
+/* ---- the receipt of one node against today */
+
+/* The list of inputs is lost: only the stamp can tell. */
+static void compare_stamp(struct sg_plan *p, const struct sg_stage *s, const struct sg_receipt *r,
+                          struct sg_facts *f)
+{
+    struct sg_hash128 now = sg_stamp_of(r->recipe, p->now, s->n_needs);
+
+    if (!sg_hash128_is(now, r->stamp))
+        f->input = s->n_needs != 0 ? need_stage(p, &s->needs[0]) : NULL;
+}
+
+/* Of a partial marker whose list of inputs is lost. */
+static void compare_lost(struct sg_plan *p, const struct sg_stage *s, struct sg_facts *f)
+{
+    for (uint32_t k = 0; k < s->n_needs; k++)
+        for (uint32_t i = 0; !s->needs[k].optional && i < p->now[k].count; i++)
+            if (f->input == NULL && p->now[k].versions[i] == 0)
+                f->input = need_stage(p, &s->needs[k]);
+}
+
+static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                            struct sg_facts *f, struct sg_error *err)
+{
+    struct sg_arena a = SG_ARENA_INIT;
+    struct sg_buf dir = SG_BUF_INIT;
+    struct sg_receipt r = { .run = NULL };
+    struct sg_marker m = { .kind = SG_MARKER_ABSENT };
+    unsigned char *gone = SG_ARENA_NEW(&a, s->n_needs, unsigned char, err);
+    bool whole = p->flags[id] & SG_NODE_COMPLETES;
+    bool ok;
+
+    ok = gone != NULL && sg_plan_dir(p, s, index, &dir, err) &&
+         sg_plan_marker(p, s, index, sg_buf_text(&dir), &a, &m, &r, NULL, err);
+    if (ok && m.kind != SG_MARKER_DONE && m.kind != SG_MARKER_ACCEPTED) {
+        f->kind = m.kind; /* it changed since it was scanned */
+    } else if (ok && r.inputs == NULL) {
+        compare_stamp(p, s, &r, f);
+        if (whole)
+            compare_lost(p, s, f);
+    } else if (ok) {
+        ok = sg_inputs_compare(p, s, index, &r, whole, &f->input, gone, err);
+        for (uint32_t k = 0; ok && (p->flags[id] & SG_NODE_ASKED) && k < s->n_needs; k++)
+            p->stages[s->id.i].tally[k].gone += gone[k];
+    }
+    sg_buf_done(&dir);
+    sg_arena_done(&a);
+    return ok;
+}
+
+static bool compare_stamped(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                            struct sg_facts *f, struct sg_error *err)
+{
+    if (p->stages[s->id.i].has_recipe && !sg_recipe_change(p, p->recipe[id], &f->recipe, err))
+        return false;
+    if (!sg_sweep_now(p, s, index, err))
+        return false;
+    if (sg_inputs_digest(p->now, s->n_needs) == p->inputs[id] &&
+        !(p->flags[id] & SG_NODE_COMPLETES))
+        return true;
+    return compare_receipt(p, s, index, id, f, err);
+}
+
+/* ---- one node */
+
+static bool facts_of(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                     struct sg_facts *f, struct sg_error *err)
+{
+    uint16_t flags = p->flags[id];
+
+    memset(f, 0, sizeof(*f));
+    f->kind = (enum sg_marker_kind)p->kind[id];
+    f->forced = flags & SG_NODE_FORCED;
+    f->dead_claim = flags & SG_NODE_DEAD;
+    f->unfinished = flags & SG_NODE_UNFINISHED;
+    f->held = (flags & SG_NODE_HELD) && !p->wait;
+    meet_inputs(p, s, index, id, f);
+    if (f->kind == SG_MARKER_DONE || f->kind == SG_MARKER_ACCEPTED)
+        return compare_stamped(p, s, index, id, f, err);
+    return true;
+}
+
+static void count(struct sg_plan *p, struct sg_plan_stage *v, const struct sg_judgement *j)
+{
+    p->counts.asked++;
+    switch (j->verdict) {
+    case SG_VERDICT_FRESH:
+        v->n_fresh++;
+        p->counts.fresh++;
+        break;
+    case SG_VERDICT_RUN:
+        v->n_run++;
+        p->counts.run++;
+        break;
+    case SG_VERDICT_BLOCKED:
+        v->n_blocked++;
+        p->counts.blocked++;
+        p->counts.blocked_must += j->must;
+        break;
+    case SG_VERDICT_BUSY:
+        v->n_busy++;
+        p->counts.busy++;
+        break;
+    case SG_VERDICT_DEBT:
+        v->n_debt++;
+        p->counts.debt++;
+        break;
+    case SG_VERDICT_INPUT:
+        break;
+    }
+}
+
+static void tally(struct sg_plan *p, const struct sg_stage *s, uint32_t id,
+                  const struct sg_judgement *j)
+{
+    struct sg_stage_state *state = &p->stages[s->id.i];
+
+    state->n_foreign += p->kind[id] == SG_MARKER_FOREIGN && !(p->flags[id] & SG_NODE_UNFINISHED);
+    if (j->verdict != SG_VERDICT_RUN)
+        return;
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        state->tally[k].stale += (p->met[k] & MET_STALE) != 0;
+        state->tally[k].blocked += (p->met[k] & MET_BLOCKED) != 0;
+    }
+}
+
+/* A due node with only a partial marker that nothing speaks against is as good as done: there for
+ * its users, who wait for the rename. */
+static void complete(struct sg_plan *p, uint32_t id, enum sg_verdict verdict)
+{
+    if (verdict == SG_VERDICT_FRESH && !(p->flags[id] & (SG_NODE_HELD | SG_NODE_DEAD))) {
+        p->flags[id] |= SG_NODE_THERE;
+        p->counts.completes++;
+        return;
+    }
+    p->flags[id] &= (uint16_t)~SG_NODE_COMPLETES;
+    p->version[id] = 0;
+}
+
+static bool judge_asked(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                        struct sg_error *err)
+{
+    struct sg_judgement j;
+    struct sg_facts f;
+
+    if (!facts_of(p, s, index, id, &f, err))
+        return false;
+    sg_judge(&f, p->asked_reasons, &j);
+    p->verdict[id] = (uint8_t)j.verdict;
+    p->reason[id] = (uint8_t)j.reason;
+    p->reasons[id] = (uint16_t)j.reasons;
+    p->flags[id] |= (uint16_t)(SG_NODE_JUDGED | (j.must ? SG_NODE_MUST : 0));
+    if (p->flags[id] & SG_NODE_COMPLETES)
+        complete(p, id, j.verdict);
+    if (j.verdict == SG_VERDICT_FRESH &&
+        (p->flags[id] & (SG_NODE_THERE | SG_NODE_HELD)) == SG_NODE_THERE)
+        p->flags[id] |= SG_NODE_FRESH_IN;
+    count(p, &p->stages[s->id.i].pub, &j);
+    tally(p, s, id, &j);
+    return sg_plan_detail(p, j.detail, &p->detail[id], err);
+}
+
+/* Not asked, but its users take it as it is: is it stale by itself? */
+static bool judge_looked(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                         struct sg_error *err)
+{
+    struct sg_judgement j;
+    struct sg_facts f;
+
+    p->flags[id] |= SG_NODE_JUDGED;
+    if (!(p->flags[id] & SG_NODE_THERE))
+        return true;
+    if (!facts_of(p, s, index, id, &f, err))
+        return false;
+    f.upstream = NULL;
+    sg_judge(&f, SG_REASONS_ALL, &j);
+    if (j.reasons != 0)
+        p->flags[id] |= SG_NODE_STALE;
+    else if (!(p->flags[id] & SG_NODE_HELD))
+        p->flags[id] |= SG_NODE_FRESH_IN;
+    return true;
+}
+
+static bool judge_node(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
+                       struct sg_error *err)
+{
+    if (p->flags[id] & SG_NODE_ASKED)
+        return judge_asked(p, s, index, id, err);
+    if (p->flags[id] & SG_NODE_LOOKED)
+        return judge_looked(p, s, index, id, err);
+    return true;
+}
+
+/* ---- all nodes */
+
+static bool sweep_stage(struct sg_plan *p, uint32_t stage, struct sg_error *err)
+{
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    const struct sg_plan_stage *v = &p->stages[stage].pub;
+
+    for (int64_t x = v->lo; x < v->hi; x++)
+        if (!judge_node(p, s, x, v->base + (uint32_t)(x - v->lo), err))
+            return false;
+    return true;
+}
+
+struct frame {
+    uint32_t stage, id, need;
+    uint32_t next, end; /* of the need under way */
+};
+
+struct walk {
+    struct sg_plan *p;
+    struct frame *frames;
+    size_t n, cap;
+    struct sg_arena a;
+};
+
+static bool push(struct walk *w, uint32_t stage, uint32_t id, struct sg_error *err)
+{
+    if (!sg_arena_grow(&w->a, (void **)&w->frames, w->n, &w->cap, sizeof(*w->frames), err))
+        return false;
+    w->p->flags[id] |= SG_NODE_OPEN;
+    w->frames[w->n++] = (struct frame){ .stage = stage, .id = id };
+    return true;
+}
+
+/* The next input of the topmost node that has to be judged before it. */
+static bool next_input(struct walk *w, uint32_t *ret_stage, uint32_t *ret_id)
+{
+    struct sg_plan *p = w->p;
+    struct frame *f = &w->frames[w->n - 1];
+    const struct sg_stage *s = sg_plan_stage_at(p, f->stage);
+    const struct sg_plan_stage *v = &p->stages[f->stage].pub;
+    int64_t index = v->lo + (int64_t)(f->id - v->base);
+
+    for (;;) {
+        while (f->next < f->end) {
+            uint32_t id = f->next++;
+
+            if ((p->flags[id] & (SG_NODE_ASKED | SG_NODE_LOOKED)) &&
+                !(p->flags[id] & SG_NODE_JUDGED)) {
+                *ret_stage = s->needs[f->need - 1].of.i;
+                *ret_id = id;
+                return true;
+            }
+        }
+        if (f->need == s->n_needs)
+            return false;
+        if (sg_graph_stage(p->c.graph, s->needs[f->need].of)->component == s->component) {
+            struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[f->stage][f->need], index);
+
+            f->next = ids.first;
+            f->end = ids.end;
+        } else {
+            f->next = f->end = 0;
+        }
+        f->need++;
+    }
+}
+
+static bool walk_from(struct walk *w, uint32_t stage, uint32_t id, struct sg_error *err)
+{
+    struct sg_plan *p = w->p;
+
+    if (!push(w, stage, id, err))
+        return false;
+    while (w->n != 0) {
+        struct frame f = w->frames[w->n - 1];
+        uint32_t of, input;
+
+        if (next_input(w, &of, &input)) {
+            /* a cycle of nodes is an error of the graph file, found when it was read */
+            if (!SG_EXPECT(!(p->flags[input] & SG_NODE_OPEN), err) || !push(w, of, input, err))
+                return false;
+            continue;
+        }
+        w->n--;
+        p->flags[f.id] &= (uint16_t)~SG_NODE_OPEN;
+        if (!judge_node(p, sg_plan_stage_at(p, f.stage),
+                        p->stages[f.stage].pub.lo + (int64_t)(f.id - p->stages[f.stage].pub.base),
+                        f.id, err))
+            return false;
+    }
+    return true;
+}
+
+/* Several stages: from each node of each, in time order, so the stack stays short where it can. */
+static bool sweep_component(struct sg_plan *p, const struct sg_stage_id *stages, uint32_t n,
+                            struct sg_error *err)
+{
+    struct walk w = { .p = p };
+    bool ok = true;
+
+    for (uint32_t i = 0; ok && i < n; i++) {
+        const struct sg_plan_stage *v = &p->stages[stages[i].i].pub;
+        uint32_t end = v->base + (uint32_t)(v->hi - v->lo);
+
+        for (uint32_t id = v->base; ok && id < end; id++)
+            if ((p->flags[id] & (SG_NODE_ASKED | SG_NODE_LOOKED)) &&
+                !(p->flags[id] & SG_NODE_JUDGED))
+                ok = walk_from(&w, stages[i].i, id, err);
+    }
+    sg_arena_done(&w.a);
+    return ok;
+}
+
+/* Inputs that are there and of which nothing is to be told; most of a plan's are. */
+static void mark_plain_inputs(struct sg_plan *p)
+{
+    const uint16_t all = SG_NODE_ASKED | SG_NODE_LOOKED | SG_NODE_HELD | SG_NODE_THERE;
+
+    for (uint32_t id = 0; id < p->n_nodes; id++)
+        if ((p->flags[id] & all) == SG_NODE_THERE)
+            p->flags[id] |= SG_NODE_FRESH_IN;
+}
+
+/* ---- notices */
+
+static bool notice(struct sg_plan *p, char *text, struct sg_error *err)
+{
+    if (text == NULL || !sg_arena_grow(&p->arena, (void **)&p->notices, p->n_notices,
+                                       &p->cap_notices, sizeof(text), err))
+        return false;
+    p->notices[p->n_notices++] = text;
+    return true;
+}
+
+static const char *nodes_text(uint32_t n, char ret[SG_COUNT_TEXT + 8])
+{
+    char count_text[SG_COUNT_TEXT];
+
+    sg_count_format(n, count_text);
+    (void)snprintf(ret, SG_COUNT_TEXT + 8, "%s node%s", count_text, n == 1 ? "" : "s"); /* fits */
+    return ret;
+}
+
+static bool notices_of_need(struct sg_plan *p, const struct sg_stage *s, uint32_t k,
+                            struct sg_error *err)
+{
+    const struct sg_tally *t = &p->stages[s->id.i].tally[k];
+    const char *of = need_stage(p, &s->needs[k]);
+    char n[SG_COUNT_TEXT + 8];
+
+    return (t->stale == 0 ||
+            notice(p,
+                   sg_arena_printf(&p->arena, err,
+                                   "%s: %s will run from %s as it is, which is stale", s->name,
+                                   nodes_text(t->stale, n), of),
+                   err)) &&
+           (t->blocked == 0 ||
+            notice(p,
+                   sg_arena_printf(&p->arena, err,
+                                   "%s: %s will run from %s as it is, which is blocked", s->name,
+                                   nodes_text(t->blocked, n), of),
+                   err)) &&
+           (t->gone == 0 ||
+            notice(p,
+                   sg_arena_printf(&p->arena, err,
+                                   "%s: %s of %s stand%s on inputs that are gone: they count as "
+                                   "they were",
+                                   of, nodes_text(t->gone, n), s->name, t->gone == 1 ? "s" : ""),
+                   err));
+}
+
+bool sg_sweep_notices(struct sg_plan *p, struct sg_error *err)
+{
+    char n[SG_COUNT_TEXT + 8];
+
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_stage *s = sg_graph_stage(p->c.graph, p->c.graph->order[i]);
+        const struct sg_stage_state *state = &p->stages[s->id.i];
+
+        for (uint32_t k = 0; k < s->n_needs; k++)
+            if (!notices_of_need(p, s, k, err))
+                return false;
+        if (state->n_foreign == 0)
+            continue;
+        if (!notice(p,
+                    sg_arena_printf(&p->arena, err,
+                                    "%s: %s bear%s a marker of another tool, without a receipt: "
+                                    "taken as done, by what is not known",
+                                    s->name, nodes_text(state->n_foreign, n),
+                                    state->n_foreign == 1 ? "s" : ""),
+                    err))
+            return false;
+    }
+    return true;
+}
+
+bool sg_sweep(struct sg_plan *p, struct sg_error *err)
+{
+    const struct sg_graph *g = p->c.graph;
+
+    mark_plain_inputs(p);
+    for (uint32_t i = 0, n; i < g->n_stages; i += n) {
+        uint32_t component = sg_graph_stage(g, g->order[i])->component;
+
+        for (n = 1;
+             i + n < g->n_stages && sg_graph_stage(g, g->order[i + n])->component == component;)
+            n++;
+        if (n == 1 ? !sweep_stage(p, g->order[i].i, err)
+                   : !sweep_component(p, &g->order[i], n, err))
+            return false;
+    }
+    return true;
+}
