@@ -1,0 +1,58 @@
+/*
+ * run: carries out a plan: attempts under the scheduler, jobs under shims, receipts at the end.
+ *
+ * Floor: run. docs/design.md, "A run" and "An attempt".
+ *
+ *   sg_run_new → sg_run_go (returns when everything has ended) → sg_run_free
+ *
+ * It speaks in events only. Signals reach it as sg_run_interrupt() from the loop's signal callback.
+ */
+#ifndef STAGEGRAPH_RUN_H
+#define STAGEGRAPH_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stagegraph/error.h"
+#include "stagegraph/event.h"
+#include "stagegraph/loop.h"
+#include "stagegraph/plan.h"
+
+struct sg_run_config {
+    struct sg_loop *loop;
+    const struct sg_plan *plan;
+    struct sg_store *store;
+    const char *run_id, *command, *profile;
+    const char *shim;      /* absolute path */
+    char *const *environ_; /* the caller's environment */
+    const char *host, *boot;
+    int32_t jobs, keep_going;
+    bool wait; /* for claims of other runs */
+    bool no_log;
+    const struct sg_sink *sinks;
+    uint32_t n_sinks;
+};
+
+struct sg_run;
+bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_error *err) SG_MUST;
+void sg_run_free(struct sg_run *r);
+/* Runs the loop until all is over. False: code store (74), system (71), bug (70): what could be
+ * ended was ended first. */
+bool sg_run_go(struct sg_run *r, struct sg_error *err) SG_MUST;
+void sg_run_interrupt(struct sg_run *r, int signo); /* first: orderly; second: hard */
+void sg_run_suspend(struct sg_run *r, bool suspended);
+/* Nodes by final result, after sg_run_go. */
+const uint32_t *sg_run_results(const struct sg_run *r);
+
+/* "20240101T060012-3f2a9c" */
+#define SG_RUN_ID_TEXT 32
+bool sg_run_id_new(struct sg_wall now, char ret[SG_RUN_ID_TEXT], struct sg_error *err) SG_MUST;
+
+/* The exit status of the contract's section 3 for what happened; signals come before it. */
+struct sg_outcome {
+    uint32_t n_result[SG_RESULT_COUNT];
+    uint32_t plan_blocked_must, plan_busy; /* from the plan: nodes that were never jobs */
+};
+int sg_outcome_status(const struct sg_outcome *o);
+
+#endif

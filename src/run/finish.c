@@ -1,0 +1,299 @@
+/* The second half of an attempt: check, version, receipt; or the marker gone. Then the claim goes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "stagegraph/files.h"
+#include "stagegraph/marker.h"
+#include "stagegraph/recipe.h"
+
+#include "attempt_impl.h"
+
+/* "no data file at all" is an answer of its own: a check that passes over an empty output would let
+ * a job that did nothing count as done. */
+static bool check_output(struct sg_attempt *a, struct sg_member *m, const struct sg_output_facts *f,
+                         struct sg_error *err)
+{
+    const struct sg_stage *s = a->stage;
+
+    if (s->check == SG_CHECK_NONE)
+        return true;
+    if (f->files == 0) {
+        if (s->empty_ok)
+            return sg_store_make_dir(a->run->store, m->dir, err);
+        sg_member_result(m, SG_RESULT_CHECK_FAILED, "no data file in %s/%s",
+                         sg_store_root(a->run->store), m->dir);
+        return true;
+    }
+    if (s->check == SG_CHECK_WRITTEN && f->newest_ns < m->claim.ident.mtime_ns)
+        sg_member_result(m, SG_RESULT_CHECK_FAILED,
+                         "no data file in %s/%s was written by this attempt (check = written)",
+                         sg_store_root(a->run->store), m->dir);
+    else if (s->check == SG_CHECK_REWRITTEN && f->oldest_ns < m->claim.ident.mtime_ns)
+        sg_member_result(m, SG_RESULT_CHECK_FAILED,
+                         "a data file in %s/%s is older than this attempt (check = rewritten)",
+                         sg_store_root(a->run->store), m->dir);
+    return true;
+}
+
+static bool inputs_are_same(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    const char *moved = NULL;
+
+    if (!sg_plan_inputs_moved(a->run->plan, a->stage, m->index, &m->decision, &a->arena, &moved,
+                              err))
+        return false;
+    if (moved)
+        sg_member_result(m, SG_RESULT_INPUT_MOVED, "%s changed while the job ran", moved);
+    return true;
+}
+
+/* The output's version by the stage's rule; data are durable afterwards. */
+static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_output_facts *f,
+                         struct sg_error *err)
+{
+    const struct sg_stage *s = a->stage;
+    bool content = s->output_version == SG_VERSION_CONTENT && f->bytes <= s->version_limit;
+    struct sg_mono before = sg_mono_now();
+
+    if (s->output_version == SG_VERSION_CONTENT && !content)
+        (void)snprintf(a->notice, sizeof(a->notice),
+                       "the output is larger than version_limit: its version is the run's");
+    if (!sg_output_examine(a->run->store, m->dir, content, true, f, err))
+        return sg_error_wrap(err, "version of the output");
+    if (s->output_version == SG_VERSION_JOB) {
+        struct sg_buf text = SG_BUF_INIT;
+        bool found;
+
+        if (!sg_files_read(a->vars.files.version, &text, &found, err)) {
+            sg_buf_done(&text);
+            return false;
+        }
+        if (text.len == 0)
+            sg_member_result(
+                m, SG_RESULT_CHECK_FAILED,
+                "the job wrote nothing to STAGEGRAPH_VERSION_FILE (output_version = job)");
+        f->version = sg_hash128_of(sg_buf_text(&text), text.len);
+        sg_buf_done(&text);
+    } else if (!content) {
+        f->version = sg_hash128_of(a->nonce, strlen(a->nonce));
+    }
+    m->version_seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
+    return true;
+}
+
+struct sg_receipt sg_member_receipt(const struct sg_attempt *a, const struct sg_member *m,
+                                    enum sg_marker_kind state, char node[SG_NODE_TEXT])
+{
+    sg_node_format(a->stage, m->index, node);
+    return (struct sg_receipt){
+        .node = node,
+        .state = state,
+        .stamp = m->decision.stamp,
+        .recipe = m->decision.recipe.hash,
+        .inputs = m->decision.inputs,
+        .n_inputs = m->decision.n_inputs,
+        .run = a->run->run_id,
+        .attempt = a->number,
+        .started_s = a->started_s,
+        .host = a->run->host,
+    };
+}
+
+/* An output that the job made, or made anew, is a name in its parent: durable before the receipt
+ * that speaks of it. (What was there before the job has been flushed when it was made.) */
+static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    char *slash = strrchr(m->dir, '/');
+    struct sg_entry entry;
+    bool ok;
+
+    if (!sg_store_stat(a->run->store, m->dir, &entry, err))
+        return false;
+    if (entry.kind == SG_ENTRY_ABSENT || entry.ident.id == m->output_id)
+        return true;
+    if (!slash)
+        return sg_store_flush_dir(a->run->store, "", err);
+    *slash = '\0';
+    ok = sg_store_flush_dir(a->run->store, m->dir, err);
+    *slash = '/';
+    return ok;
+}
+
+static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
+                          const struct sg_output_facts *f, double seconds, struct sg_error *err)
+{
+    char node[SG_NODE_TEXT];
+    struct sg_marker written;
+    struct sg_receipt r = sg_member_receipt(a, m, SG_MARKER_DONE, node);
+    bool ours;
+
+    r.version = f->version;
+    r.seconds = seconds;
+    if (!flush_new_output(a, m, err))
+        return false;
+    if (!sg_recipe_write(a->run->store, &m->decision.recipe, err))
+        return sg_error_wrap(err, "write the recipe");
+    if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
+        return false;
+    if (!ours) {
+        sg_member_result(m, SG_RESULT_FAILED, "the claim was taken away while the job ran");
+        return true;
+    }
+    /* Spark's own marker would make a finished day of an unfinished one. */
+    if (m->decision.partial && !sg_member_drop_other_marker(a, m, err))
+        return false;
+    if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r, &written, err))
+        return sg_error_wrap(err, "write the receipt");
+    m->marker_gone = false;
+    return true;
+}
+
+/* Steps 4 and 5 for a member whose job says that it succeeded. */
+static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
+                     struct sg_error *err)
+{
+    struct sg_output_facts facts;
+
+    if (!sg_output_examine(a->run->store, m->dir, false, false, &facts, err) ||
+        !check_output(a, m, &facts, err))
+        return sg_error_wrap(err, "check the output");
+    if (m->result != SG_RESULT_NONE)
+        return true;
+    if (!inputs_are_same(a, m, err))
+        return sg_error_wrap(err, "look at the inputs again");
+    if (m->result != SG_RESULT_NONE)
+        return true;
+    if (!sg_member_check_siblings(a, m, err))
+        return false;
+    if (m->result != SG_RESULT_NONE)
+        return true;
+    if (!take_version(a, m, &facts, err))
+        return false;
+    if (m->result != SG_RESULT_NONE)
+        return true;
+    return write_receipt(a, m, &facts, seconds, err);
+}
+
+/* Whatever the job left that could be taken for a marker goes before the claim does. */
+static void give_up(struct sg_attempt *a, struct sg_member *m)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    bool ours = true;
+
+    if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, &err) || !ours)
+        goto leave; /* the node is another run's now: nothing of it is ours to touch */
+    if (sg_member_remove_marker(a, m, &err)) {
+        sg_member_drop(a, m);
+        return;
+    }
+    (void)snprintf(a->notice, sizeof(a->notice), "%.390s", err.text); /* for people */
+leave: /* a dead claim keeps the node stale until a run takes it over */
+    sg_store_claim_leave(a->run->store, &m->claim);
+    m->claimed = false;
+}
+
+/* What the member needs of those before it in the job: their versions, now that they are known; or
+ * it fails with them. made_first: the first member of the job. */
+static bool meet_members(struct sg_attempt *a, struct sg_member *m, int64_t made_first,
+                         const struct sg_attempt_outcome *o, struct sg_error *err)
+{
+    struct sg_decide_ask ask = { .made_first = made_first, .made_end = m->index };
+    const char *lacks;
+
+    if (!sg_plan_take_made(a->run->plan, a->stage, m->index, &ask, &a->arena, &m->decision, &lacks,
+                           err))
+        return false;
+    if (lacks != NULL)
+        sg_member_result(m, o->result == SG_RESULT_OK ? SG_RESULT_FAILED : o->result,
+                         "needs %s, which failed", lacks);
+    return true;
+}
+
+/* Is the label a whole line of what the job wrote to its done file? */
+static bool is_credited(const struct sg_attempt *a, const struct sg_member *m,
+                        const struct sg_buf *done)
+{
+    char label[SG_LABEL_TEXT];
+    const char *at = done->at, *end, *stop;
+    size_t n;
+
+    if (done->len == 0)
+        return false;
+    stop = at + done->len;
+    sg_calendar_label(&a->stage->cal, m->index, label);
+    n = strlen(label);
+    for (; (end = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = end + 1)
+        if ((size_t)(end - at) == n && memcmp(at, label, n) == 0)
+            return true;
+    return false;
+}
+
+static bool has_batches(const struct sg_stage *s)
+{
+    return s->batch_s != 0 || s->batch_count > 1;
+}
+
+/* What a job that did not come out well says that it has done. A check command is about all of the
+ * job, and has not been run. */
+static void read_done(struct sg_attempt *a, const struct sg_attempt_outcome *o, struct sg_buf *ret)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    bool found;
+
+    if (o->result == SG_RESULT_OK || o->stuck || a->stage->check == SG_CHECK_COMMAND ||
+        !has_batches(a->stage))
+        return;
+    if (!sg_files_read(a->vars.files.done, ret, &found, &err)) {
+        sg_buf_clear(ret); /* then nothing is done: tried again, at worst for nothing */
+        (void)snprintf(a->notice, sizeof(a->notice), "%.390s", err.text);
+    }
+}
+
+static void finish_member(struct sg_attempt *a, struct sg_member *m, int64_t made_first,
+                          const struct sg_attempt_outcome *o, const struct sg_buf *done)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    if (o->result != SG_RESULT_OK && !is_credited(a, m, done))
+        sg_member_result(m, o->result, "%s", o->why);
+    else if (!meet_members(a, m, made_first, o, &err) ||
+             (m->result == SG_RESULT_NONE && !complete(a, m, o->seconds, &err)))
+        sg_member_failed(m, &err);
+    if (m->result == SG_RESULT_NONE) {
+        m->result = SG_RESULT_OK;
+        sg_member_drop(a, m);
+    } else {
+        give_up(a, m);
+    }
+}
+
+void sg_attempt_finish(struct sg_attempt *a, const struct sg_attempt_outcome *o)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_buf done = SG_BUF_INIT;
+    int64_t first = 0;
+    bool any = false;
+
+    read_done(a, o, &done);
+    for (uint32_t i = 0; i < a->n_members; i++) {
+        struct sg_member *m = &a->members[i];
+
+        if (!sg_member_is_to_run(m))
+            continue;
+        first = any ? first : m->index;
+        any = true;
+        if (o->stuck) {
+            /* the shim lives as long as they do and holds the lock: the claim stays alive */
+            sg_member_result(m, o->result == SG_RESULT_OK ? SG_RESULT_FAILED : o->result, "%s",
+                             o->why);
+            sg_store_claim_leave(a->run->store, &m->claim);
+            m->claimed = false;
+            continue;
+        }
+        finish_member(a, m, first, o, &done);
+    }
+    sg_buf_done(&done);
+    if (a->dir && !o->stuck && !sg_attempt_drop_scratch(a, &err) && !a->notice[0])
+        (void)snprintf(a->notice, sizeof(a->notice), "%.390s", err.text); /* for people */
+}

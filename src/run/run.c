@@ -1,0 +1,414 @@
+#include "stagegraph/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "stagegraph/files.h"
+
+#include "run_impl.h"
+
+/* An error that ends the run: no new starts, running jobs are ended, then sg_run_go returns it. */
+void sg_run_fail(struct sg_run *r, const struct sg_error *err)
+{
+    if (!r->failed) {
+        r->failed = true;
+        r->err = *err;
+        sg_sched_interrupt(r->sched);
+    }
+}
+
+/* ---- what the scheduler says ---- */
+
+static void job_done(struct sg_run *r, const struct sg_action *act)
+{
+    struct sg_active *a = sg_active_find(r, act->job);
+    char why[SG_NODE_TEXT + 32] = "";
+
+    if (a) {
+        sg_active_tell(a, false);
+        sg_active_free(a);
+    }
+    if (act->because != UINT32_MAX) {
+        struct sg_node_view v;
+        char name[SG_NODE_TEXT];
+
+        sg_plan_node(r->c.plan, (struct sg_node_id){ r->node_of[act->because] }, &v);
+        sg_node_format(v.stage, v.index, name);
+        (void)snprintf(why, sizeof(why), "behind %s", name);
+    }
+    for (uint32_t id = sg_run_next(r, act->job, SG_NO_NODE); id != SG_NO_NODE;
+         id = sg_run_next(r, act->job, id)) {
+        if (r->result[id] != SG_RESULT_NONE)
+            continue;
+        r->result[id] = (uint8_t)act->result; /* it was never tried, or not again */
+        sg_run_skipped(r, (struct sg_node_id){ id }, act->result, why);
+    }
+}
+
+static void job_retry(struct sg_run *r, const struct sg_action *act)
+{
+    struct sg_active *a = sg_active_find(r, act->job);
+    struct sg_event e = sg_run_event(r, SG_EVENT_NODE_RETRY);
+    uint32_t id;
+    char name[SG_NODE_TEXT];
+
+    if (a) {
+        sg_active_tell(a, true);
+        sg_active_free(a);
+    }
+    for (id = sg_run_next(r, act->job, SG_NO_NODE); id != r->last_of[act->job];
+         id = sg_run_next(r, act->job, id))
+        if (r->result[id] == SG_RESULT_NONE)
+            break;
+    sg_run_event_node(r, &e, (struct sg_node_id){ id }, name);
+    e.attempt = act->attempt;
+    e.result = act->result;
+    e.delay_s = (double)(act->at.ns - sg_mono_now().ns) / 1e9;
+    sg_run_emit(r, &e);
+}
+
+static void stage_stopped(struct sg_run *r, const struct sg_action *act)
+{
+    struct sg_node_view v;
+    char text[400];
+
+    sg_plan_node(r->c.plan, (struct sg_node_id){ r->node_of[act->job] }, &v);
+    if (act->result == SG_RESULT_TRESPASS)
+        (void)snprintf(text, sizeof(text),
+                       "stage %s is stopped for this run: its job changed other partitions",
+                       v.stage->name);
+    else
+        (void)snprintf(text, sizeof(text),
+                       "stage %s is stopped for this run: %d failures in a row (breaker = %d)",
+                       v.stage->name, v.stage->breaker, v.stage->breaker);
+    sg_run_notice(r, "", text);
+}
+
+static void on_timer(void *ctx)
+{
+    struct sg_run *r = ctx;
+
+    r->timer = NULL;
+    sg_run_pump(r);
+}
+
+static void wait_until(struct sg_run *r, struct sg_mono at)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    sg_timer_cancel(r->c.loop, r->timer);
+    r->timer = NULL;
+    if (at.ns != INT64_MAX && !sg_loop_timer(r->c.loop, at, on_timer, r, &r->timer, &err))
+        sg_run_fail(r, &err);
+}
+
+void sg_run_pump(struct sg_run *r)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_action act;
+
+    while (!r->over) {
+        sg_sched_next(r->sched, sg_mono_now(), &act);
+        switch (act.kind) {
+        case SG_ACT_START:
+            if (!sg_active_start(r, &act, &err)) {
+                sg_run_fail(r, &err);
+                if (!sg_sched_result(r->sched, sg_mono_now(), act.job, SG_RESULT_INTERRUPTED, true,
+                                     &err))
+                    sg_run_fail(r, &err);
+            }
+            break;
+        case SG_ACT_STOP:
+            sg_active_stop(r, &act);
+            break;
+        case SG_ACT_DONE:
+            job_done(r, &act);
+            break;
+        case SG_ACT_RETRY:
+            job_retry(r, &act);
+            break;
+        case SG_ACT_STAGE_STOPPED:
+            stage_stopped(r, &act);
+            break;
+        case SG_ACT_WAIT:
+            wait_until(r, act.at);
+            return;
+        case SG_ACT_OVER:
+            r->over = true;
+            sg_loop_stop(r->c.loop);
+            return;
+        }
+    }
+}
+
+/* ---- setting up ---- */
+
+struct edge_relay {
+    const struct sg_run *run;
+    uint32_t job;
+    bool users; /* of `job`, else its needs */
+    sg_sched_edge_fn *fn;
+    void *ctx;
+};
+
+/* One member's need must not block the others of a batch: it is waited for, and the members are
+ * told apart when the job starts. Of a pair of batches there can be several edges, which the
+ * scheduler counts: as many needs as users. */
+static void relay_edge(void *ctx, struct sg_node_id other, bool optional)
+{
+    const struct edge_relay *e = ctx;
+    uint32_t job = e->run->job_of[other.i];
+
+    if (job != NO_JOB && job != e->job)
+        e->fn(e->ctx, job, optional || sg_run_is_batch(e->run, e->users ? job : e->job));
+}
+
+static void needs(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+{
+    struct sg_run *r = ctx;
+    struct edge_relay e = { r, job, false, fn, fn_ctx };
+
+    for (uint32_t id = sg_run_next(r, job, SG_NO_NODE); id != SG_NO_NODE;
+         id = sg_run_next(r, job, id))
+        sg_plan_needs(r->c.plan, (struct sg_node_id){ id }, relay_edge, &e);
+}
+
+static void users(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+{
+    struct sg_run *r = ctx;
+    struct edge_relay e = { r, job, true, fn, fn_ctx };
+
+    for (uint32_t id = sg_run_next(r, job, SG_NO_NODE); id != SG_NO_NODE;
+         id = sg_run_next(r, job, id))
+        sg_plan_users(r->c.plan, (struct sg_node_id){ id }, relay_edge, &e);
+}
+
+/* A node is a job if it will run, or if upstream alone makes it stale: blocked or not, that is
+ * decided when its inputs are done. */
+static bool is_job(const struct sg_node_view *v)
+{
+    return v->verdict == SG_VERDICT_RUN || v->completes ||
+           (v->verdict == SG_VERDICT_BLOCKED && v->reason == SG_REASON_UPSTREAM);
+}
+
+static bool make_jobs(struct sg_run *r, struct sg_error *err)
+{
+    uint32_t n = sg_plan_nodes(r->c.plan);
+    struct sg_node_view v;
+
+    r->job_of = malloc((n + 1) * sizeof(*r->job_of));
+    r->node_of = malloc((n + 1) * sizeof(*r->node_of));
+    r->last_of = malloc((n + 1) * sizeof(*r->last_of));
+    r->result = calloc(n + 1, sizeof(*r->result));
+    r->jobs = calloc(n + 1, sizeof(*r->jobs));
+    r->gone = calloc(n + 1, sizeof(*r->gone));
+    if (!r->job_of || !r->node_of || !r->last_of || !r->result || !r->jobs || !r->gone)
+        return sg_error_set(err, SG_ERROR_MEMORY, 0, "%u jobs", n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sg_interval interval = { 0, 0 };
+        struct sg_node_id first;
+        uint32_t count;
+
+        r->job_of[i] = NO_JOB;
+        sg_plan_node(r->c.plan, (struct sg_node_id){ i }, &v);
+        if (!v.asked || !is_job(&v))
+            continue;
+        sg_plan_batch(r->c.plan, (struct sg_node_id){ i }, &first, &count);
+        if (first.i != i) {
+            r->job_of[i] = r->job_of[first.i];
+            r->last_of[r->job_of[i]] = i;
+            continue;
+        }
+        if (count > r->most_members)
+            r->most_members = count;
+        r->job_of[i] = r->n_jobs;
+        r->node_of[r->n_jobs] = r->last_of[r->n_jobs] = i;
+        r->jobs[r->n_jobs].stage = v.stage->id.i;
+        (void)sg_calendar_interval(&v.stage->cal, v.index, &interval); /* an asked node exists */
+        if (interval.start_s == SG_TIME_MIN)
+            r->jobs[r->n_jobs].rank = INT64_MIN; /* a once goes first in either order */
+        else
+            r->jobs[r->n_jobs].rank =
+                sg_plan_request(r->c.plan)->newest_first ? -interval.start_s : interval.start_s;
+        r->n_jobs++;
+    }
+    r->has_batches = r->most_members > 1;
+    return true;
+}
+
+/* A job has an open file a member, its claim, and its shim gets them all. */
+static void raise_limit(const struct sg_run *r)
+{
+    uint64_t want = ((uint64_t)r->c.jobs + 1) * r->most_members + 256;
+    struct rlimit l;
+
+    if (!r->has_batches || getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= want)
+        return;
+    l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &l); /* else a claim that can't be taken says so */
+}
+
+static bool make_sched(struct sg_run *r, struct sg_error *err)
+{
+    const struct sg_graph *g = r->graph;
+
+    r->stages = calloc(g->n_stages + 1, sizeof(*r->stages));
+    r->pools = calloc(g->n_pools + 1, sizeof(*r->pools));
+    if (!r->stages || !r->pools)
+        return sg_error_set(err, SG_ERROR_MEMORY, 0, "the scheduler");
+    for (uint32_t i = 0; i < g->n_stages; i++) {
+        const struct sg_stage *s = &g->stages[i];
+
+        r->stages[i] = (struct sg_sched_stage){ .retries = s->retries,
+                                                .breaker = s->breaker,
+                                                .backoff_ms = s->backoff_s * 1000,
+                                                .pool = s->pool,
+                                                .memory = s->memory,
+                                                .exclusive = s->exclusive };
+    }
+    for (uint32_t i = 0; i < g->n_pools; i++)
+        r->pools[i] =
+            (struct sg_sched_pool){ .size = g->pools[i].size, .memory = g->pools[i].memory };
+    struct sg_sched_config c = { .jobs = r->jobs,
+                                 .n_jobs = r->n_jobs,
+                                 .stages = r->stages,
+                                 .n_stages = g->n_stages,
+                                 .pools = r->pools,
+                                 .n_pools = g->n_pools,
+                                 .needs = needs,
+                                 .users = users,
+                                 .ctx = r,
+                                 .slots = r->c.jobs,
+                                 .keep_going = r->c.keep_going };
+    return sg_sched_new(&c, &r->sched, err);
+}
+
+bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_error *err)
+{
+    struct sg_run *r = calloc(1, sizeof(*r));
+    struct sg_buf path = SG_BUF_INIT;
+
+    if (!r)
+        return sg_error_set(err, SG_ERROR_MEMORY, 0, "a run");
+    r->c = *c;
+    r->graph = sg_plan_graph(c->plan);
+    if (!make_jobs(r, err) || !make_sched(r, err) ||
+        !sg_buf_addf(&path, err, "%s/tmp/%s", r->graph->state, c->run_id)) {
+        sg_buf_done(&path);
+        sg_run_free(r);
+        return false;
+    }
+    r->scratch = sg_buf_move(&path);
+    raise_limit(r);
+    if (!sg_holds_new(&(struct sg_holds_config){ r->graph, c->store, c->run_id, c->host, c->boot },
+                      &r->holds, err)) {
+        sg_run_free(r);
+        return false;
+    }
+    r->attempt_run = (struct sg_attempt_run){ .plan = c->plan,
+                                              .store = c->store,
+                                              .run_id = c->run_id,
+                                              .host = c->host,
+                                              .boot = c->boot,
+                                              .scratch = r->scratch,
+                                              .environ_ = c->environ_,
+                                              .gone = r->gone };
+    *ret = r;
+    return true;
+}
+
+void sg_run_free(struct sg_run *r)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    if (!r)
+        return;
+    while (r->active)
+        sg_active_free(r->active);
+    if (r->scratch && !sg_files_remove_tree(r->scratch, &err))
+        sg_error_clear(&err); /* scratch, in nobody's way */
+    sg_holds_free(r->holds);
+    sg_sched_free(r->sched);
+    free(r->scratch);
+    free(r->job_of);
+    free(r->node_of);
+    free(r->last_of);
+    free(r->result);
+    free(r->jobs);
+    free(r->gone);
+    free(r->stages);
+    free(r->pools);
+    free(r);
+}
+
+/* ---- the run ---- */
+
+static void drop_settled(void *ctx, struct sg_node_id n)
+{
+    struct sg_run *r = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_node_view v;
+
+    sg_plan_node(r->c.plan, n, &v);
+    if (!sg_attempt_settle(&r->attempt_run, v.stage, v.index, &err))
+        sg_run_notice(r, "", err.text); /* the claim stays what it is, dead and without meaning */
+}
+
+bool sg_run_go(struct sg_run *r, struct sg_error *err)
+{
+    struct sg_event e = sg_run_event(r, SG_EVENT_RUN_STARTED);
+    struct sg_mono before = sg_mono_now();
+    struct sg_outcome outcome;
+
+    if (!sg_job_subreaper(err))
+        return false;
+    e.plan = NULL;
+    sg_run_emit(r, &e);
+    e = sg_run_event(r, SG_EVENT_PLAN);
+    sg_run_emit(r, &e);
+    sg_run_tell_not_jobs(r);
+    sg_plan_settled(r->c.plan, drop_settled, r);
+    sg_run_pump(r);
+    if (!r->over && !sg_loop_run(r->c.loop, err))
+        return false;
+    memcpy(outcome.n_result, r->n_result, sizeof(outcome.n_result));
+    outcome.plan_blocked_must = outcome.plan_busy = 0; /* they are among the results */
+    e = sg_run_event(r, SG_EVENT_RUN_FINISHED);
+    e.signo = r->signo;
+    e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&outcome);
+    if (r->failed)
+        e.exit_status = r->err.code == SG_ERROR_STORE ? 74 : r->err.code == SG_ERROR_BUG ? 70 : 71;
+    e.seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
+    memcpy(e.n_result, r->n_result, sizeof(e.n_result));
+    sg_run_emit(r, &e);
+    if (r->failed) {
+        *err = r->err;
+        return false;
+    }
+    return true;
+}
+
+void sg_run_interrupt(struct sg_run *r, int signo)
+{
+    if (!r->signo)
+        r->signo = signo;
+    sg_sched_interrupt(r->sched);
+    sg_run_pump(r);
+}
+
+void sg_run_suspend(struct sg_run *r, bool suspended)
+{
+    sg_sched_suspend(r->sched, suspended);
+    for (struct sg_active *a = r->active; a; a = a->next)
+        if (a->process)
+            sg_job_pause(a->process, suspended);
+    if (!suspended)
+        sg_run_pump(r);
+}
+
+const uint32_t *sg_run_results(const struct sg_run *r)
+{
+    return r->n_result;
+}

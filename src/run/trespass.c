@@ -1,0 +1,179 @@
+/*
+ * Has the job changed partitions that are none of its own? A dynamic overwrite that turned static
+ * deletes all of a table; an hour that is off by one overwrites its neighbour. So the nearest
+ * siblings of a node, those with a marker in the same parent directory, are looked at before the
+ * job and after it. What other attempts do to their own nodes meanwhile is not the job's doing: a
+ * claim shows those that go on, a receipt those that are done, and the run's own count those that
+ * came to nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "stagegraph/claim.h"
+#include "stagegraph/marker.h"
+#include "stagegraph/registry.h"
+
+#include "attempt_impl.h"
+
+#define REACH 12 /* partitions to either side: two dozen stats, and no more for a year of them */
+
+/* The directory that the path lies in, as a length. */
+static size_t parent_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool stat_marker(struct sg_attempt *a, const char *dir, struct sg_entry *ret,
+                        struct sg_error *err)
+{
+    const char *path = sg_arena_printf(&a->arena, err, "%s/%s", dir, a->stage->marker);
+
+    return path && sg_store_stat(a->run->store, path, ret, err);
+}
+
+static bool look_at(struct sg_attempt *a, struct sg_member *m, int64_t index, struct sg_buf *path,
+                    struct sg_error *err)
+{
+    size_t n = parent_len(m->dir);
+    const atomic_uchar *gone = sg_attempt_gone(a, index);
+    struct sg_interval interval;
+    struct sg_entry entry;
+    struct sg_sibling *s;
+
+    if (!sg_calendar_interval(&a->stage->cal, index, &interval))
+        return true;
+    sg_buf_clear(path);
+    if (!sg_stage_path(sg_plan_graph(a->run->plan), a->stage, index, path, err))
+        return false;
+    if (parent_len(path->at) != n || strncmp(path->at, m->dir, n) != 0)
+        return true;
+    if (!stat_marker(a, path->at, &entry, err))
+        return false;
+    if (entry.kind != SG_ENTRY_FILE)
+        return true;
+    s = &m->siblings[m->n_siblings];
+    s->index = index;
+    s->ident = entry.ident;
+    s->gone = gone ? atomic_load(gone) : 0;
+    s->dir = sg_arena_text(&a->arena, path->at, err);
+    m->n_siblings += s->dir != NULL;
+    return s->dir != NULL;
+}
+
+bool sg_member_watch_siblings(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    const struct sg_range life = a->stage->exists;
+    struct sg_buf path = SG_BUF_INIT;
+    bool ok = true;
+
+    m->siblings = SG_ARENA_NEW(&a->arena, (size_t)2 * REACH, struct sg_sibling, err);
+    if (!m->siblings)
+        return false;
+    for (int64_t i = m->index - REACH; ok && i <= m->index + REACH; i++) {
+        bool member = false;
+
+        for (uint32_t k = 0; k < a->n_members; k++)
+            member |= a->members[k].index == i && sg_member_is_to_run(&a->members[k]);
+        if (!member && i >= life.first && i < life.end)
+            ok = look_at(a, m, i, &path, err);
+    }
+    sg_buf_done(&path);
+    return ok || sg_error_wrap(err, "look at the neighbours");
+}
+
+/* Somebody works on it, and took the marker away himself. */
+static bool is_claimed(struct sg_attempt *a, const struct sg_sibling *s, bool *ret,
+                       struct sg_error *err)
+{
+    struct sg_buf path = SG_BUF_INIT;
+    char label[SG_LABEL_TEXT];
+    struct sg_entry entry = { .kind = SG_ENTRY_ABSENT };
+    bool ok;
+
+    sg_calendar_label(&a->stage->cal, s->index, label);
+    ok = sg_claim_path(a->stage->name, label[0] ? label : "_", &path, err) &&
+         sg_store_stat(a->run->store, sg_buf_text(&path), &entry, err);
+    sg_buf_done(&path);
+    *ret = entry.kind != SG_ENTRY_ABSENT;
+    return ok;
+}
+
+/*
+ * A sibling is as it was if its marker is, or if it is now a whole receipt (another attempt has
+ * finished it). The marker is looked at a second time after the claim: an attempt puts the one back
+ * before it drops the other, or counts that it did not.
+ */
+static bool is_intact(struct sg_attempt *a, const struct sg_sibling *s, bool *ret,
+                      struct sg_error *err)
+{
+    const atomic_uchar *gone = sg_attempt_gone(a, s->index);
+    char node[SG_NODE_TEXT];
+    struct sg_entry entry;
+    struct sg_marker marker;
+
+    if (!stat_marker(a, s->dir, &entry, err))
+        return false;
+    *ret = entry.kind == SG_ENTRY_FILE && memcmp(&entry.ident, &s->ident, sizeof(s->ident)) == 0;
+    if (*ret)
+        return true;
+    if (!is_claimed(a, s, ret, err))
+        return false;
+    *ret = *ret || (gone && atomic_load(gone) != s->gone);
+    if (*ret)
+        return true;
+    sg_node_format(a->stage, s->index, node);
+    if (!sg_marker_read(a->run->store, s->dir, a->stage->marker, node, &a->arena, &marker, NULL,
+                        err))
+        return false;
+    *ret = marker.kind == SG_MARKER_DONE || marker.kind == SG_MARKER_ACCEPTED;
+    return true;
+}
+
+struct others {
+    const char *own;
+    bool alive;
+};
+
+static bool note_other(void *ctx, const struct sg_registry_run *r, bool alive)
+{
+    struct others *o = ctx;
+
+    o->alive |= alive && strcmp(r->run, o->own) != 0;
+    return !o->alive;
+}
+
+/* An attempt of another run that failed meanwhile has taken its node's marker away and leaves no
+ * trace of that; while there is such a run, nobody can tell who it was. */
+static bool is_other_run_alive(const struct sg_attempt *a)
+{
+    struct others o = { .own = a->run->run_id };
+    struct sg_error err = SG_ERROR_INIT;
+
+    return sg_registry_list(sg_plan_graph(a->run->plan)->state, note_other, &o, &err) && o.alive;
+}
+
+bool sg_member_check_siblings(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    for (uint32_t i = 0; i < m->n_siblings; i++) {
+        char node[SG_NODE_TEXT];
+        bool intact;
+
+        if (!is_intact(a, &m->siblings[i], &intact, err))
+            return sg_error_wrap(err, "look at the neighbours again");
+        if (intact)
+            continue;
+        sg_node_format(a->stage, m->siblings[i].index, node);
+        if (is_other_run_alive(a)) {
+            (void)snprintf(a->notice, sizeof(a->notice),
+                           "the marker of %s went while the job ran: by the job, or by another run",
+                           node);
+            continue;
+        }
+        sg_member_result(m, SG_RESULT_TRESPASS, "the marker of %s is gone: the job overwrote it",
+                         node);
+        return true;
+    }
+    return true;
+}

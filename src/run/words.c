@@ -1,0 +1,206 @@
+/* The job of an attempt: its variables filled in, its scratch files written. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "stagegraph/files.h"
+
+#include "attempt_impl.h"
+
+/* The partitions of one need that are there, with their URIs, from *next on, which is moved. */
+static bool fill_input(struct sg_attempt *a, const struct sg_need *need, const struct sg_input *in,
+                       int64_t *next, struct sg_vars_input *ret, struct sg_error *err)
+{
+    const struct sg_graph *g = sg_plan_graph(a->run->plan);
+    const struct sg_stage *x = sg_graph_stage(g, need->of);
+    struct sg_buf path = SG_BUF_INIT;
+    int64_t index = 0;
+    bool ok = false;
+
+    *ret = (struct sg_vars_input){ .need = need->text, .stage = x->name };
+    ret->labels = SG_ARENA_NEW(&a->arena, in->count + 1, const char *, err);
+    ret->uris = SG_ARENA_NEW(&a->arena, in->count + 1, const char *, err);
+    if (!ret->labels || !ret->uris)
+        return false;
+    if (in->count > 0 && !sg_calendar_parse_label(&x->cal, in->from, &index))
+        return sg_error_set(err, SG_ERROR_BUG, 0, "label %s of %s can't be read", in->from,
+                            x->name);
+    for (uint32_t k = 0; k < in->count; index++) {
+        char label[SG_LABEL_TEXT];
+        struct sg_interval i;
+
+        if (!sg_calendar_interval(&x->cal, index, &i))
+            continue; /* a date that never was is not counted */
+        if (in->versions[k++] == 0 || index < *next)
+            continue; /* absent, or named by the member before */
+        *next = index + 1;
+        sg_calendar_label(&x->cal, index, label);
+        sg_buf_clear(&path);
+        if (!sg_stage_path(g, x, index, &path, err))
+            goto done;
+        ret->labels[ret->n] = sg_arena_text(&a->arena, label, err);
+        ret->uris[ret->n] = sg_vars_uri(&a->arena, a->vars.root, sg_buf_text(&path), err);
+        if (!ret->labels[ret->n] || !ret->uris[ret->n])
+            goto done;
+        ret->n++;
+    }
+    ok = true;
+done:
+    sg_buf_done(&path);
+    return ok;
+}
+
+/* The inputs of all members: a need at a time, partitions that neighbours share once. */
+static bool fill_inputs(struct sg_attempt *a, struct sg_error *err)
+{
+    uint32_t n = 0, room = a->n_members * (a->stage->n_needs + 1);
+
+    a->vars.inputs = SG_ARENA_NEW(&a->arena, room, struct sg_vars_input, err);
+    if (!a->vars.inputs)
+        return false;
+    for (uint32_t k = 0; k < a->stage->n_needs; k++) {
+        int64_t next = INT64_MIN;
+
+        for (uint32_t i = 0; i < a->n_members; i++) {
+            const struct sg_member *m = &a->members[i];
+
+            if (!sg_member_is_to_run(m))
+                continue;
+            if (!fill_input(a, &a->stage->needs[k], &m->decision.inputs[k], &next,
+                            &a->vars.inputs[n], err))
+                return false;
+            n++;
+        }
+    }
+    a->vars.n_inputs = n;
+    return true;
+}
+
+/*
+ * The scratch directory of an attempt that is over serves the next one, under its name: to make and
+ * remove five inodes a node costs more than all the rest of an attempt on ext4, which looks at
+ * every inode that was freed in the last five seconds before it gives out another. One is kept;
+ * nobody has it open any more, for the tree of its job is gone.
+ */
+static bool spare_path(const struct sg_attempt *a, struct sg_buf *out, struct sg_error *err)
+{
+    return sg_buf_addf(out, err, "%s/spare", a->run->scratch);
+}
+
+static bool take_scratch(struct sg_attempt *a, struct sg_error *err)
+{
+    struct sg_buf spare = SG_BUF_INIT;
+    bool ok = spare_path(a, &spare, err) &&
+              (rename(spare.at, a->dir) == 0 || sg_files_make_dir(a->dir, err));
+
+    sg_buf_done(&spare);
+    return ok;
+}
+
+static int is_foreign(const struct dirent *e)
+{
+    static const char *const ours[] = { ".", "..", "partitions", "inputs", "done", "version" };
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcmp(e->d_name, ours[i]) == 0)
+            return 0;
+    return 1;
+}
+
+/* A plain file of ours, that no other name leads to. */
+static bool is_plain(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+}
+
+/* Has the job left it as it got it, but for what it wrote into the files? */
+static bool is_clean(const struct sg_attempt *a)
+{
+    const struct sg_vars_files *f = &a->vars.files;
+    struct dirent **foreign;
+    int n = scandir(a->dir, &foreign, is_foreign, NULL);
+
+    for (int i = 0; i < n; i++)
+        free(foreign[i]);
+    if (n >= 0)
+        free(foreign);
+    return n == 0 && is_plain(f->partitions) && is_plain(f->inputs) && is_plain(f->done) &&
+           is_plain(f->version);
+}
+
+bool sg_attempt_drop_scratch(struct sg_attempt *a, struct sg_error *err)
+{
+    struct sg_buf spare = SG_BUF_INIT;
+    bool kept = a->vars.files.version != NULL && is_clean(a) && spare_path(a, &spare, err) &&
+                rename(a->dir, spare.at) == 0; /* fails where there is one */
+
+    sg_buf_done(&spare);
+    return kept || sg_files_remove_tree(a->dir, err);
+}
+
+static const char *scratch_file(struct sg_attempt *a, const char *name, struct sg_error *err)
+{
+    return sg_arena_printf(&a->arena, err, "%s/%s", a->dir, name);
+}
+
+static bool make_files(struct sg_attempt *a, struct sg_error *err)
+{
+    struct sg_vars *v = &a->vars;
+    struct sg_buf text = SG_BUF_INIT;
+    struct sg_span empty = { "", 0 };
+    bool ok = false;
+
+    v->files.partitions = scratch_file(a, "partitions", err);
+    v->files.inputs = v->files.partitions ? scratch_file(a, "inputs", err) : NULL;
+    v->files.done = v->files.inputs ? scratch_file(a, "done", err) : NULL;
+    v->files.version = v->files.done ? scratch_file(a, "version", err) : NULL;
+    if (!v->files.version || !take_scratch(a, err) ||
+        !sg_files_write_over(v->files.done, empty, err) ||
+        !sg_files_write_over(v->files.version, empty, err))
+        goto done;
+    if (!sg_vars_partitions_text(v, &text, err) ||
+        !sg_files_write_over(v->files.partitions, sg_buf_span(&text), err))
+        goto done;
+    sg_buf_clear(&text);
+    ok = sg_vars_inputs_text(v, &text, err) &&
+         sg_files_write_over(v->files.inputs, sg_buf_span(&text), err);
+done:
+    sg_buf_done(&text);
+    return ok || sg_error_wrap(err, "the files of the job");
+}
+
+bool sg_attempt_words(struct sg_attempt *a, struct sg_error *err)
+{
+    const struct sg_graph *g = sg_plan_graph(a->run->plan);
+    struct sg_vars *v = &a->vars;
+    struct sg_buf dir = SG_BUF_INIT;
+
+    if (!sg_buf_addf(&dir, err, "%s/%s", a->run->scratch, a->nonce)) {
+        sg_buf_done(&dir);
+        return false;
+    }
+    a->dir = sg_buf_move(&dir);
+    v->arena = &a->arena;
+    v->graph = g;
+    v->stage = a->stage;
+    v->root = g->store.root;
+    v->run_id = a->run->run_id;
+    v->attempt = a->number;
+    v->nonce = a->nonce;
+    for (uint32_t i = 0; i < a->n_members; i++) {
+        const struct sg_member *m = &a->members[i];
+
+        if (!sg_member_is_to_run(m))
+            continue;
+        if (v->count++ == 0)
+            v->first = m->index;
+        v->last = m->index;
+    }
+    return fill_inputs(a, err) && make_files(a, err) && sg_vars_argv(v, false, &a->argv, err) &&
+           (a->stage->check != SG_CHECK_COMMAND || sg_vars_argv(v, true, &a->check, err)) &&
+           sg_vars_envp(v, a->run->environ_, &a->envp, err);
+}
