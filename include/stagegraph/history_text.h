@@ -1,0 +1,33 @@
+/*
+ * history_text: earlier runs and their nodes, as tables and as JSON.
+ *
+ * Floor: report.
+ *
+ * JSON is an array of objects with the columns' names of the database (docs/formats.md, "History"),
+ * times as RFC 3339 UTC, null for what was not seen.
+ */
+#ifndef STAGEGRAPH_HISTORY_TEXT_H
+#define STAGEGRAPH_HISTORY_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stagegraph/error.h"
+#include "stagegraph/history.h"
+#include "stagegraph/out.h"
+
+/* The newest runs, newest first. h may be NULL: there is no history yet. */
+bool sg_history_text_runs(struct sg_out *o, struct sg_history *h, int64_t limit, bool json,
+                          struct sg_error *err) SG_MUST;
+
+struct sg_history_filter {
+    const char *run, *stage, *node; /* NULL: all */
+    bool failed;
+    int64_t limit;
+};
+/* Nodes of runs, oldest first. */
+bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
+                              const struct sg_history_filter *f, bool json,
+                              struct sg_error *err) SG_MUST;
+
+#endif

@@ -1,0 +1,276 @@
+#include "stagegraph/history_text.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "stagegraph/arena.h"
+#include "stagegraph/clock.h"
+#include "stagegraph/json.h"
+#include "stagegraph/table.h"
+#include "stagegraph/text.h"
+
+static const struct sg_column run_columns[] = {
+    { "RUN", false, 0 },      { "STARTED", false, 0 }, { "TIME", true, 0 },    { "DONE", true, 0 },
+    { "UNCHANGED", true, 0 }, { "FAILED", true, 0 },   { "BLOCKED", true, 0 }, { "BUSY", true, 0 },
+    { "STATUS", false, 0 },   { "COMMAND", false, 0 },
+};
+
+static const struct sg_column attempt_columns[] = {
+    { "RUN", false, 0 },    { "NODE", false, 0 },   { "TRY", true, 0 },  { "RESULT", false, 0 },
+    { "TIME", true, 0 },    { "CPU", true, 0 },     { "PEAK", true, 0 }, { "GC", true, 0 },
+    { "GC TIME", true, 0 }, { "REASON", false, 0 },
+};
+
+enum {
+    RUN_COLUMNS = sizeof(run_columns) / sizeof(run_columns[0]),
+    ATTEMPT_COLUMNS = sizeof(attempt_columns) / sizeof(attempt_columns[0])
+};
+
+/*
+ * What was read. Nothing is written while the database is being read: a pager that waits for a key
+ * would hold up a run that wants to write into it.
+ */
+struct result {
+    struct sg_json_writer *w; /* NULL: a table */
+    struct sg_arena arena;
+    const char *(*rows)[SG_TABLE_COLUMNS]; /* in the arena */
+    size_t n, cap;
+    unsigned n_cells;
+    struct sg_error err;
+};
+
+static bool put(struct result *r, const char *const *cells)
+{
+    if (!sg_arena_grow(&r->arena, (void **)&r->rows, r->n, &r->cap, sizeof(*r->rows), &r->err))
+        return false;
+    for (unsigned i = 0; i < r->n_cells; i++) {
+        const char *text = cells[i] != NULL ? cells[i] : "";
+
+        r->rows[r->n][i] = sg_arena_text(&r->arena, text, &r->err);
+        if (r->rows[r->n][i] == NULL)
+            return false;
+    }
+    r->n++;
+    return true;
+}
+
+static void add_time(struct sg_json_writer *w, const char *key, int64_t ms)
+{
+    char text[SG_UTC_TEXT];
+
+    sg_utc_format(ms / 1000, text);
+    sg_json_text(w, key, ms > 0 ? text : NULL);
+}
+
+static void add_seen(struct sg_json_writer *w, const char *key, int64_t v)
+{
+    if (v < 0)
+        sg_json_null(w, key);
+    else
+        sg_json_i64(w, key, v);
+}
+
+/* ---- runs */
+
+static void format_status(const struct sg_history_run *r, char ret[SG_COUNT_TEXT])
+{
+    if (r->ended_ms == 0 || r->exit_status < 0)
+        snprintf(ret, SG_COUNT_TEXT, "unfinished");
+    else if (r->exit_status == 0)
+        snprintf(ret, SG_COUNT_TEXT, "ok");
+    else if (r->exit_status > 128)
+        snprintf(ret, SG_COUNT_TEXT, "signal %d", r->exit_status - 128);
+    else
+        snprintf(ret, SG_COUNT_TEXT, "exit %d", r->exit_status);
+}
+
+static bool run_row(void *ctx, const struct sg_history_run *r)
+{
+    char started[SG_UTC_TEXT], time[SG_DURATION_TEXT] = "-", status[SG_COUNT_TEXT];
+    char n[5][SG_COUNT_TEXT];
+    const int64_t counts[5] = { r->n_ok, r->n_unchanged, r->n_failed, r->n_blocked, r->n_busy };
+    const char *const cells[RUN_COLUMNS] = { r->run, started, time, n[0],   n[1],
+                                             n[2],   n[3],    n[4], status, r->command };
+
+    sg_utc_format(r->started_ms / 1000, started);
+    if (r->ended_ms > 0)
+        sg_duration_format((double)(r->ended_ms - r->started_ms) / 1000, true, time);
+    for (int i = 0; i < 5; i++)
+        sg_count_format(counts[i], n[i]);
+    format_status(r, status);
+    return put(ctx, cells);
+}
+
+static bool run_json(void *ctx, const struct sg_history_run *r)
+{
+    struct result *result = ctx;
+    struct sg_json_writer *w = result->w;
+
+    sg_json_begin(w, NULL, '{');
+    sg_json_text(w, "run", r->run);
+    sg_json_text(w, "command", r->command);
+    sg_json_text(w, "profile", r->profile);
+    add_time(w, "started", r->started_ms);
+    add_time(w, "ended", r->ended_ms);
+    add_time(w, "now", r->now_s * 1000);
+    sg_json_bool(w, "explicit_range", r->explicit_range);
+    add_seen(w, "exit_status", r->exit_status);
+    sg_json_i64(w, "pid", r->pid);
+    sg_json_text(w, "host", r->host);
+    sg_json_i64(w, "planned", r->n_planned);
+    sg_json_i64(w, "ok", r->n_ok);
+    sg_json_i64(w, "unchanged", r->n_unchanged);
+    sg_json_i64(w, "failed", r->n_failed);
+    sg_json_i64(w, "blocked", r->n_blocked);
+    sg_json_i64(w, "busy", r->n_busy);
+    sg_json_end(w);
+    return true;
+}
+
+/* ---- attempts */
+
+static void format_seconds(double s, char ret[SG_DURATION_TEXT])
+{
+    if (isnan(s))
+        snprintf(ret, SG_DURATION_TEXT, "-");
+    else
+        sg_duration_format(s, true, ret);
+}
+
+static bool attempt_row(void *ctx, const struct sg_history_attempt *a)
+{
+    char attempt[SG_COUNT_TEXT] = "-", time[SG_DURATION_TEXT], cpu[SG_DURATION_TEXT];
+    char gc_time[SG_DURATION_TEXT], peak[SG_SIZE_TEXT] = "-", gc[SG_COUNT_TEXT] = "-", why[400];
+    const char *const cells[ATTEMPT_COLUMNS] = { a->run, a->node, attempt, a->result, time,
+                                                 cpu,    peak,    gc,      gc_time,   why };
+    const char *detail = a->detail != NULL ? a->detail : "";
+
+    if (a->attempt > 0)
+        sg_count_format(a->attempt, attempt);
+    format_seconds(a->seconds, time);
+    format_seconds(a->cpu_seconds, cpu);
+    format_seconds(a->gc_seconds, gc_time);
+    if (a->peak_bytes >= 0)
+        sg_size_format(a->peak_bytes, peak);
+    if (a->gc_count >= 0)
+        sg_count_format(a->gc_count, gc);
+    snprintf(why, sizeof(why), "%.40s%s%.300s", a->reason != NULL ? a->reason : "",
+             detail[0] != '\0' ? " " : "", detail);
+    return put(ctx, cells);
+}
+
+static bool attempt_json(void *ctx, const struct sg_history_attempt *a)
+{
+    struct result *result = ctx;
+    struct sg_json_writer *w = result->w;
+
+    sg_json_begin(w, NULL, '{');
+    sg_json_text(w, "run", a->run);
+    sg_json_text(w, "node", a->node);
+    sg_json_text(w, "stage", a->stage);
+    sg_json_text(w, "label", a->label != NULL && a->label[0] != '\0' ? a->label : NULL);
+    add_seen(w, "attempt", a->attempt > 0 ? (int64_t)a->attempt : -1);
+    sg_json_text(w, "result", a->result);
+    sg_json_text(w, "reason", a->reason);
+    sg_json_text(w, "detail", a->detail);
+    sg_json_text(w, "log", a->log);
+    add_time(w, "started", a->started_ms);
+    sg_json_real(w, "seconds", a->seconds, 3);
+    sg_json_real(w, "cpu_seconds", a->cpu_seconds, 3);
+    add_seen(w, "peak_bytes", a->peak_bytes);
+    add_seen(w, "gc_count", a->gc_count);
+    sg_json_real(w, "gc_seconds", a->gc_seconds, 3);
+    add_seen(w, "heap_peak_bytes", a->heap_peak_bytes);
+    add_seen(w, "exit_code", a->exit_code);
+    add_seen(w, "signal", a->signo);
+    sg_json_end(w);
+    return true;
+}
+
+/* ---- both */
+
+struct query {
+    struct sg_history *history;
+    const struct sg_history_filter *filter; /* NULL: runs */
+    int64_t limit;
+};
+
+static bool ask(const struct query *q, struct result *r, struct sg_error *err)
+{
+    const struct sg_history_filter *f = q->filter;
+    bool ok;
+
+    if (q->history == NULL)
+        return true;
+    if (f == NULL)
+        ok = sg_history_runs(q->history, q->limit, r->w != NULL ? run_json : run_row, r, err);
+    else
+        ok = sg_history_attempts(q->history, f->run, f->stage, f->node, f->failed, f->limit,
+                                 r->w != NULL ? attempt_json : attempt_row, r, err);
+    if (ok && r->err.code != SG_ERROR_NONE) {
+        *err = r->err;
+        ok = false;
+    }
+    return ok;
+}
+
+static bool write_json(struct sg_out *o, const struct query *q, struct sg_error *err)
+{
+    struct sg_buf b = SG_BUF_INIT;
+    struct sg_json_writer w;
+    struct result r = { .w = &w };
+    bool ok;
+
+    sg_json_writer_init(&w, &b);
+    sg_json_begin(&w, NULL, '[');
+    ok = ask(q, &r, err);
+    sg_json_end(&w);
+    ok = ok && sg_json_writer_end(&w, err) && sg_buf_addc(&b, '\n', err);
+    if (ok)
+        sg_out_write(o, b.at, b.len);
+    sg_buf_done(&b);
+    return ok;
+}
+
+static bool write_table(struct sg_out *o, const struct query *q, struct sg_error *err)
+{
+    struct result r = { .n_cells = q->filter == NULL ? RUN_COLUMNS : ATTEMPT_COLUMNS };
+    /* Of one run its name need not be said on every row. */
+    unsigned skip = q->filter != NULL && q->filter->run != NULL ? 1 : 0;
+    struct sg_table t;
+    bool ok = ask(q, &r, err);
+
+    if (ok && r.n == 0) {
+        sg_out_text(o, q->filter == NULL ? "No runs yet.\n" : "Nothing of that in the history.\n");
+    } else if (ok) {
+        sg_table_init(&t, o, (q->filter == NULL ? run_columns : attempt_columns) + skip,
+                      r.n_cells - skip);
+        for (size_t i = 0; i < r.n; i++)
+            sg_table_measure(&t, r.rows[i] + skip);
+        sg_table_head(&t);
+        for (size_t i = 0; i < r.n && !sg_out_gone(o); i++)
+            sg_table_row(&t, r.rows[i] + skip);
+    }
+    sg_arena_done(&r.arena);
+    return ok;
+}
+
+bool sg_history_text_runs(struct sg_out *o, struct sg_history *h, int64_t limit, bool json,
+                          struct sg_error *err)
+{
+    struct query q = { .history = h, .limit = limit };
+    bool ok = json ? write_json(o, &q, err) : write_table(o, &q, err);
+
+    sg_out_flush(o);
+    return ok;
+}
+
+bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
+                              const struct sg_history_filter *f, bool json, struct sg_error *err)
+{
+    struct query q = { .history = h, .filter = f };
+    bool ok = json ? write_json(o, &q, err) : write_table(o, &q, err);
+
+    sg_out_flush(o);
+    return ok;
+}
