@@ -1,0 +1,98 @@
+/* history: earlier runs, and the nodes of one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "stagegraph/clock.h"
+#include "stagegraph/history.h"
+#include "stagegraph/history_text.h"
+#include "stagegraph/text.h"
+
+#include "cli.h"
+#include "outputs.h"
+
+static int prune(struct sg_cli *cli, const char *text, struct sg_error *err)
+{
+    struct sg_history *history;
+    char count[SG_COUNT_TEXT];
+    int64_t s, n = 0;
+    bool ok;
+
+    if (!sg_duration_parse(text, &s) || s <= 0) {
+        sg_error_set(err, SG_ERROR_USAGE, 0, "--prune %s: expected a duration like 90d", text);
+        return -1;
+    }
+    /* without one none is made */
+    if (!sg_history_open(cli->graph->state, true, &history, NULL, err))
+        return -1;
+    if (history) {
+        sg_history_close(history);
+        if (!sg_history_open(cli->graph->state, false, &history, NULL, err))
+            return -1;
+        ok = sg_history_prune(history, sg_wall_now().ns / SG_NS_PER_MS - s * 1000, &n, err);
+        sg_history_close(history);
+        if (!ok)
+            return -1;
+    }
+    sg_count_format(n, count);
+    (void)printf("removed %s run%s that began more than %s ago\n", count, n == 1 ? "" : "s", text);
+    return SG_EXIT_OK;
+}
+
+static int run_history(struct sg_cli *cli, struct sg_error *err)
+{
+    const struct sg_options *o = &cli->options;
+    struct sg_history_filter f = {
+        .run = o->n_words ? o->words[0] : NULL,
+        .stage = o->value[SG_OPT_STAGE],
+        .failed = sg_options_has(o, SG_OPT_FAILED),
+    };
+    bool attempts = f.run || f.stage || f.failed;
+    struct sg_history *history;
+    struct sg_outputs outs;
+    bool ok;
+
+    if (o->value[SG_OPT_PRUNE]) {
+        if (!attempts)
+            return prune(cli, o->value[SG_OPT_PRUNE], err);
+        sg_error_set(err, SG_ERROR_USAGE, 0, "--prune stands alone");
+        return -1;
+    }
+    if (!sg_options_int(o, SG_OPT_LIMIT, 1, INT64_MAX, attempts ? 1000 : 20, &f.limit, err))
+        return -1;
+    if (f.stage && !sg_graph_find_stage(cli->graph, f.stage)) {
+        const char *near = sg_graph_near_stage(cli->graph, f.stage);
+
+        sg_error_set(err, SG_ERROR_USAGE, 0, "--stage %s: no such stage%s%s%s", f.stage,
+                     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+        return -1;
+    }
+    if (!sg_history_open(cli->graph->state, true, &history, NULL, err) ||
+        !sg_outputs_open(cli, &outs, err))
+        return -1;
+    if (!history) {
+        if (outs.json)
+            sg_out_text(outs.json, "[]\n");
+        else
+            sg_out_text(&outs.standard, "no run of this graph is recorded yet\n");
+        ok = true;
+    } else if (attempts) {
+        ok = sg_history_text_attempts(outs.json ? outs.json : &outs.standard, history, &f,
+                                      outs.json != NULL, err);
+    } else {
+        ok = sg_history_text_runs(outs.json ? outs.json : &outs.standard, history, f.limit,
+                                  outs.json != NULL, err);
+    }
+    sg_history_close(history);
+    sg_outputs_close(&outs);
+    return ok ? SG_EXIT_OK : -1;
+}
+
+const struct sg_command sg_cmd_history = {
+    .name = "history",
+    .summary = "earlier runs; with RUN, its nodes with durations, memory and GC",
+    .usage = "[RUN] [OPTIONS] | --prune 90d",
+    .detail = "The history is for people and estimates: nothing is lost with it but these.",
+    .groups = SG_GROUP_HISTORY | SG_GROUP_OUTPUT,
+    .nodes = true,
+    .run = run_history,
+};

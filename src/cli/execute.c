@@ -1,0 +1,471 @@
+/* A plan shown, or carried out: outputs, signals, history, the loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "stagegraph/claim.h"
+#include "stagegraph/console.h"
+#include "stagegraph/events.h"
+#include "stagegraph/files.h"
+#include "stagegraph/history.h"
+#include "stagegraph/logs.h"
+#include "stagegraph/loop.h"
+#include "stagegraph/plan_json.h"
+#include "stagegraph/plan_text.h"
+#include "stagegraph/recorder.h"
+#include "stagegraph/registry.h"
+#include "stagegraph/run.h"
+
+#include "cli.h"
+#include "outputs.h"
+
+#define TICK_NS (100 * SG_NS_PER_MS)
+
+/* ---- what usually takes how long ---- */
+
+struct usual {
+    struct sg_history *history; /* NULL: nothing is known */
+    struct sg_usual *by_stage;  /* asked once a stage */
+    bool *asked;
+};
+
+static void ask_usual(void *ctx, const struct sg_stage *s, struct sg_usual *ret)
+{
+    struct usual *u = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+    int64_t n = 0;
+
+    if (u->by_stage && !u->asked[s->id.i]) {
+        struct sg_usual *at = &u->by_stage[s->id.i];
+
+        u->asked[s->id.i] = true;
+        at->median_s = at->p90_s = NAN;
+        if (u->history &&
+            (!sg_history_usual(u->history, s->name, &at->median_s, &at->p90_s, &n, &err) || n == 0))
+            at->median_s = at->p90_s = NAN; /* an estimate is never worth a failure */
+    }
+    *ret = u->by_stage ? u->by_stage[s->id.i] : (struct sg_usual){ NAN, NAN };
+}
+
+static void init_usual(struct sg_cli *cli, struct sg_history *h, struct usual *u)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    u->history = h;
+    u->asked = SG_ARENA_NEW(&cli->arena, cli->graph->n_stages, bool, &err);
+    u->by_stage =
+        u->asked ? SG_ARENA_NEW(&cli->arena, cli->graph->n_stages, struct sg_usual, &err) : NULL;
+}
+
+/* ---- plan ---- */
+
+/* plan --exit-code: 6 with something to run, else 4 or 3 where they apply. */
+static int plan_status(const struct sg_cli *cli)
+{
+    struct sg_plan_counts c;
+
+    if (!sg_options_has(&cli->options, SG_OPT_EXIT_CODE))
+        return SG_EXIT_OK;
+    sg_plan_count(cli->plan, &c);
+    if (c.run > 0)
+        return SG_EXIT_TO_RUN;
+    if (c.busy > 0)
+        return SG_EXIT_BUSY;
+    return c.blocked_must > 0 ? SG_EXIT_BLOCKED : SG_EXIT_OK;
+}
+
+static bool jobs_of(const struct sg_cli *cli, int32_t *ret, struct sg_error *err)
+{
+    int64_t jobs;
+
+    if (!sg_options_int(&cli->options, SG_OPT_JOBS, 1, 10000, cli->graph->jobs, &jobs, err))
+        return false;
+    *ret = (int32_t)jobs;
+    return true;
+}
+
+int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
+{
+    struct sg_history *history = NULL;
+    struct sg_error ignored = SG_ERROR_INIT;
+    struct sg_outputs outs;
+    struct usual usual;
+    struct sg_usual_source source = { ask_usual, &usual };
+    struct sg_view view;
+    int32_t jobs;
+    int status = -1;
+
+    if (!jobs_of(cli, &jobs, err) || !sg_outputs_open(cli, &outs, err))
+        return -1;
+    if (!sg_history_open(cli->graph->state, true, &history, NULL, &ignored))
+        history = NULL; /* only estimates are lost */
+    init_usual(cli, history, &usual);
+    if (!sg_view_open(cli->plan, &view, err))
+        goto done;
+    if (outs.json) {
+        struct sg_plan_json how = { .jobs = jobs, .usual = &source };
+
+        if (!sg_plan_json_write(outs.json, &view, &how, err))
+            goto close;
+    }
+    if (!outs.json || outs.json_to_file) {
+        struct sg_plan_text how = {
+            .program = sg_program_words(cli),
+            .notices = outs.notices,
+            .jobs = jobs,
+            .verbose = sg_options_has(&cli->options, SG_OPT_VERBOSE),
+            .usual = &source,
+        };
+
+        sg_plan_text_write(outs.people, &view, &how);
+    }
+    status = plan_status(cli);
+close:
+    sg_view_close(&view);
+done:
+    sg_outputs_close(&outs);
+    sg_history_close(history);
+    return status;
+}
+
+/* ---- run ---- */
+
+struct execution {
+    struct sg_cli *cli;
+    struct sg_outputs outs;
+    struct sg_history *history;
+    struct sg_console *console;
+    struct sg_events *events;
+    struct sg_recorder *recorder;
+    struct sg_loop *loop;
+    struct sg_run *run;
+    struct sg_timer *timer;
+    struct usual usual;
+    struct sg_usual_source source;
+    char run_id[SG_RUN_ID_TEXT];
+    const char *host, *boot;
+    char *shim;
+    int registry_fd;
+    int32_t jobs, keep_going;
+    struct sg_buf record;
+    unsigned n_told; /* lines of "changed since" */
+};
+
+static void on_tick(void *ctx)
+{
+    struct execution *x = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_mono now = sg_mono_now();
+
+    x->timer = NULL;
+    sg_console_tick(x->console, now);
+    if (!sg_loop_timer(x->loop, (struct sg_mono){ now.ns + TICK_NS }, on_tick, x, &x->timer, &err))
+        x->timer = NULL; /* the show stands still, the run goes on */
+}
+
+static void resize(struct execution *x)
+{
+    struct winsize w;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0)
+        sg_console_resize(x->console, w.ws_col, w.ws_row);
+}
+
+static void suspend(struct execution *x)
+{
+    sg_console_hide(x->console);
+    sg_run_suspend(x->run, true);
+    (void)raise(SIGSTOP); /* can't fail for oneself; CONT brings us back here */
+    sg_run_suspend(x->run, false);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    struct execution *x = ctx;
+
+    if (signo == SIGTSTP)
+        suspend(x);
+    else if (signo == SIGWINCH)
+        resize(x);
+    else if (signo != SIGCONT) {
+        if (!x->cli->signo)
+            x->cli->signo = signo;
+        sg_run_interrupt(x->run, signo);
+    }
+}
+
+static bool watch_signals(struct execution *x, struct sg_error *err)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH };
+    struct sigaction old;
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        /* what the caller ignores stays ignored: nohup, a shell's background jobs */
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN &&
+            signals[i] != SIGTERM)
+            continue;
+        sigaddset(&set, signals[i]);
+    }
+    return sg_loop_signals(x->loop, &set, on_signal, x, err);
+}
+
+/* PREFIX/libexec/stagegraph/stagegraph-shim, or beside the program in a build tree. */
+static bool find_shim(struct sg_arena *a, char **ret, struct sg_error *err)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (n < 0)
+        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "find this program in /proc");
+    self[n] = '\0';
+    slash = strrchr(self, '/');
+    *slash = '\0';
+    *ret = sg_arena_printf(a, err, "%s/stagegraph-shim", self);
+    if (!*ret || access(*ret, X_OK) == 0)
+        return *ret != NULL;
+    *ret = sg_arena_printf(a, err, "%s/../libexec/stagegraph/stagegraph-shim", self);
+    if (!*ret)
+        return false;
+    if (access(*ret, X_OK) != 0)
+        return sg_error_set(
+            err, SG_ERROR_SYSTEM, errno,
+            "the shim is neither %s/stagegraph-shim nor %s: is the installation whole?", self,
+            *ret);
+    return true;
+}
+
+static void tell(void *ctx, const char *text)
+{
+    struct execution *x = ctx;
+
+    if (x->console)
+        sg_console_hide(x->console);
+    sg_out_printf(x->outs.notices, "stagegraph: %s\n", text);
+    sg_out_flush(x->outs.notices);
+}
+
+/* A run that starts something has a state directory, a history and an entry among the live runs. */
+static bool open_state(struct execution *x, struct sg_error *err)
+{
+    struct sg_cli *cli = x->cli;
+    struct sg_error soft = SG_ERROR_INIT;
+    const char *notice = NULL;
+    struct sg_registry_run entry = { .run = x->run_id,
+                                     .command = cli->argv_text,
+                                     .pid = getpid(),
+                                     .started_s = sg_wall_now().ns / SG_NS_PER_S };
+
+    if (!sg_files_make_dir(cli->graph->state, err))
+        return sg_error_wrap(err, "the state directory");
+    if (!sg_registry_sweep(cli->graph->state, &soft))
+        tell(x, soft.text);
+    if (!sg_registry_enter(cli->graph->state, &entry, &x->registry_fd, err))
+        return sg_error_wrap(err, "the state directory");
+    sg_error_clear(&soft);
+    if (!sg_history_open(cli->graph->state, false, &x->history, &notice, &soft)) {
+        (void)sg_error_wrap(&soft, "no history is kept");
+        tell(x, soft.text);
+        x->history = NULL;
+    }
+    if (notice)
+        tell(x, notice);
+    return true;
+}
+
+static bool has_work(const struct sg_plan *p)
+{
+    struct sg_plan_counts c;
+
+    sg_plan_count(p, &c);
+    return c.run > 0 || c.completes > 0 || c.blocked > c.blocked_must;
+}
+
+/* resume takes up runs with a range of their own; of others the same words do it. */
+static const char *goes_on_by(struct sg_cli *cli)
+{
+    bool explicit = cli->request.has_range || cli->request.n_named > 0;
+
+    return explicit ? sg_resume_words(cli) : cli->argv_text;
+}
+
+static bool open_sinks(struct execution *x, struct sg_sink *sinks, uint32_t *n,
+                       struct sg_error *err)
+{
+    struct sg_cli *cli = x->cli;
+    bool verbose = sg_options_has(&cli->options, SG_OPT_VERBOSE);
+    struct sg_console_config console = {
+        .out = x->outs.people,
+        .notices = x->outs.notices,
+        .quiet = sg_options_has(&cli->options, SG_OPT_QUIET),
+        .verbose = verbose,
+        .block = x->outs.block,
+        .jobs = x->jobs,
+        .program = sg_program_words(cli),
+        .resume = goes_on_by(cli),
+        .usual = &x->source,
+    };
+    struct sg_events_config events = {
+        .out = x->outs.json, .verbose = verbose, .jobs = x->jobs, .usual = &x->source
+    };
+    struct sg_recorder_config recorder = {
+        .history = x->history,
+        .command = cli->argv_text,
+        .request = sg_buf_text(&x->record),
+        .now_s = cli->now_s,
+        .explicit_range = cli->request.has_range || cli->request.n_named > 0,
+        .pid = getpid(),
+        .host = x->host,
+        .boot = x->boot,
+        .notice = tell,
+        .ctx = x,
+    };
+
+    x->source = (struct sg_usual_source){ ask_usual, &x->usual };
+    *n = 0;
+    if (!sg_console_new(&console, &x->console, err))
+        return false;
+    if (x->history) {
+        if (!sg_recorder_new(&recorder, &x->recorder, err))
+            return false;
+        sinks[(*n)++] = sg_recorder_sink(x->recorder);
+    }
+    if (x->outs.json) {
+        if (!sg_events_new(&events, &x->events, err))
+            return false;
+        sinks[(*n)++] = sg_events_sink(x->events);
+    }
+    sinks[(*n)++] = sg_console_sink(x->console);
+    return true;
+}
+
+static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error *err)
+{
+    struct sg_cli *cli = x->cli;
+    struct sg_run_config c = {
+        .plan = cli->plan,
+        .store = cli->store,
+        .run_id = x->run_id,
+        .command = cli->command->name,
+        .profile = cli->profile,
+        .environ_ = cli->environ_,
+        .wait = sg_options_has(&cli->options, SG_OPT_WAIT),
+        .no_log = sg_options_has(&cli->options, SG_OPT_NO_LOG),
+        .sinks = sinks,
+    };
+
+    if (has_work(cli->plan)) {
+        if (!open_state(x, err) || !find_shim(&cli->arena, &x->shim, err) ||
+            !sg_cli_record_format(cli, &x->record, err))
+            return false;
+    }
+    init_usual(cli, x->history, &x->usual);
+    if (!sg_host_facts(&cli->arena, &x->host, &x->boot, err) ||
+        !open_sinks(x, sinks, &c.n_sinks, err) || !sg_loop_new(4, &x->loop, err))
+        return false;
+    c.loop = x->loop;
+    c.host = x->host;
+    c.boot = x->boot;
+    c.shim = x->shim;
+    c.jobs = x->jobs;
+    c.keep_going = x->keep_going;
+    if (!sg_run_new(&c, &x->run, err))
+        return false;
+    return !has_work(cli->plan) || watch_signals(x, err);
+}
+
+/* Is a stage built otherwise now than in the run that is resumed? */
+static bool has_changed(const struct sg_cli *cli, const struct sg_stage *s)
+{
+    char hex[SG_HASH128_TEXT];
+
+    sg_hash128_format(sg_plan_stage(cli->plan, s->id)->recipe.hash, hex);
+    for (size_t i = 0; i < cli->n_recipes; i++)
+        if (strcmp(cli->recipes[i].key, s->name) == 0)
+            return strcmp(cli->recipes[i].value, hex) != 0;
+    return false;
+}
+
+/* resume: what the graph file and the code of today make stale in what was done already. */
+static bool tell_change(void *ctx, const struct sg_plan_group *g)
+{
+    struct execution *x = ctx;
+    char text[600];
+
+    if (g->reason < SG_REASON_CODE || g->reason > SG_REASON_VERSION ||
+        !has_changed(x->cli, g->stage))
+        return true;
+    if (x->n_told++ >= 8)
+        return false;
+    (void)snprintf(text, sizeof(text), "changed since: %s of %s, %s: %u node%s",
+                   sg_reason_name(g->reason), g->stage->name, g->detail, g->count,
+                   g->count == 1 ? "" : "s");
+    tell(x, text);
+    return true;
+}
+
+/* log_keep and log_limit, when a run that executed something is over. */
+static void prune_logs(struct execution *x)
+{
+    const struct sg_graph *g = x->cli->graph;
+    struct sg_error soft = SG_ERROR_INIT;
+    uint32_t n;
+
+    if (!sg_logs_prune(g->state, x->run_id, g->log_keep_s, g->log_limit, sg_wall_now(), &n, &soft))
+        tell(x, soft.text);
+}
+
+int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
+{
+    struct execution x = { .cli = cli, .registry_fd = -1 };
+    struct sg_sink sinks[4];
+    struct sg_outcome outcome = { 0 };
+    int64_t keep_going;
+    int status = -1;
+
+    if (!jobs_of(cli, &x.jobs, err) ||
+        !sg_options_int(&cli->options, SG_OPT_KEEP_GOING, 0, INT32_MAX, 0, &keep_going, err) ||
+        !sg_outputs_open(cli, &x.outs, err))
+        return -1;
+    x.keep_going = (int32_t)keep_going;
+    if (!sg_run_id_new(sg_wall_now(), x.run_id, err) || !sg_cli_make_plan(cli, x.run_id, err) ||
+        !prepare(&x, sinks, err))
+        goto done;
+    if (cli->resumes)
+        (void)sg_plan_groups(cli->plan, SG_VERDICT_RUN, tell_change, &x); /* it may stop early */
+    if (has_work(cli->plan))
+        on_tick(&x);
+    if (!sg_run_go(x.run, err))
+        goto done;
+    if (has_work(cli->plan))
+        prune_logs(&x);
+    memcpy(outcome.n_result, sg_run_results(x.run), sizeof(outcome.n_result));
+    status = sg_outcome_status(&outcome);
+done:
+    sg_run_free(x.run);
+    sg_console_free(x.console);
+    sg_events_free(x.events);
+    sg_recorder_free(x.recorder);
+    sg_loop_free(x.loop);
+    if (x.registry_fd >= 0)
+        sg_registry_leave(cli->graph->state, x.run_id, x.registry_fd);
+    sg_history_close(x.history);
+    sg_outputs_close(&x.outs);
+    sg_buf_done(&x.record);
+    return status;
+}
+
+int sg_cli_plan_and_run(struct sg_cli *cli, struct sg_error *err)
+{
+    if (!sg_options_has(&cli->options, SG_OPT_DRY_RUN))
+        return sg_cli_execute(cli, err);
+    return sg_cli_make_plan(cli, NULL, err) ? sg_cli_show_plan(cli, err) : -1;
+}
