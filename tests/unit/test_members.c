@@ -1,0 +1,316 @@
+/* Attempts on several nodes at once: who is in them, and what counts afterwards. */
+#include "stagegraph/attempt.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "trial.h"
+
+#define B(rest)                                                                                    \
+    "[stage b]\nneeds = landing" rest "\ncommand = b ${output_root} ${partitions}\n"               \
+    "output = b/${ds}/${HH}\nbatch = 4\n"
+#define N(hour) "b@2024-01-01T" hour
+
+static const char *const nodes[] = { N("00"), N("01"), N("02"), N("03") };
+
+static void open_at_four(struct trial *t, const char *graph)
+{
+    trial_open(t, graph);
+    world_at(&t->w, "2024-01-01T04:00:00Z");
+    world_source(&t->w, "landing@2024-01-01T01", "rows");
+    world_source(&t->w, "landing@2024-01-01T02", "rows");
+    world_source(&t->w, "landing@2024-01-01T03", "rows");
+}
+
+/* "ok unchanged later": by member; "-" while it is to run. */
+static const char *members(const struct trial *t)
+{
+    static char text[400];
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < t->a->n_members; i++) {
+        const struct sg_member *m = &t->a->members[i];
+
+        if (i > 0)
+            strcat(text, " ");
+        strcat(text, m->later                      ? "later"
+                     : m->result == SG_RESULT_NONE ? "-"
+                                                   : sg_result_name(m->result));
+    }
+    return text;
+}
+
+static void done(const struct trial *t, const char *text)
+{
+    FILE *f = fopen(t->a->vars.files.done, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static bool is_claimed(const struct trial *t, const char *hour)
+{
+    char path[100];
+
+    (void)snprintf(path, sizeof(path), "store/_stagegraph/claims/b/2024-01-01T%s", hour);
+    return scratch_has(&t->w.scratch, path);
+}
+
+/* ---- who is in it */
+
+static void all_are_claimed_and_get_their_receipts(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "- - - -");
+    assert_true(is_claimed(&t, "00") && is_claimed(&t, "03"));
+    assert_int_equal(t.a->vars.count, 4);
+    assert_int_equal(t.a->vars.last - t.a->vars.first, 3);
+    trial_work(&t, "v");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok ok ok ok");
+    for (int i = 0; i < 4; i++)
+        assert_whole(&t, nodes[i]);
+    assert_false(is_claimed(&t, "00") || is_claimed(&t, "03"));
+    trial_close(&t);
+}
+
+static void a_fresh_one_in_the_middle_ends_the_job_before_it(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    trial_make(&t, nodes[2], "v");
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "- - unchanged later");
+    assert_false(is_claimed(&t, "02") || is_claimed(&t, "03"));
+    assert_int_equal(t.a->vars.count, 2);
+    trial_work(&t, "v");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok ok unchanged later");
+    assert_stale(&t, nodes[3], "missing");
+    trial_close(&t);
+}
+
+static void fresh_ones_at_the_ends_only_drop_out(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    trial_make(&t, nodes[0], "v");
+    trial_make(&t, nodes[3], "v");
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "unchanged - - unchanged");
+    trial_work(&t, "v");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "unchanged ok ok unchanged");
+    trial_close(&t);
+}
+
+static void a_held_one_and_one_that_lacks_drop_out(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    world_lose(&t.w, "landing@2024-01-01T00");
+    world_claim(&t.w, nodes[2], "other", 1, true);
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "blocked - busy later");
+    trial_work(&t, "v");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "blocked ok busy later");
+    trial_close(&t);
+}
+
+static void one_that_can_not_be_cleared_ends_the_job_before_it(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    t.forced = true;
+    for (int i = 0; i < 4; i++)
+        trial_make(&t, nodes[i], "v");
+    trial_plan(&t);
+    sg_fake_store_arm(t.fake,
+                      (struct sg_fault){ .call = "unlink", .path = "02/_SUCCESS", .at = 1 });
+    sg_attempt_free(t.a);
+    t.a = trial_attempt(&t, nodes[0], 2, 4);
+    assert_string_equal(members(&t), "- - failed later");
+    assert_false(is_claimed(&t, "03"));
+    trial_work(&t, "v2");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok ok failed later");
+    assert_whole(&t, nodes[3]);
+    trial_close(&t);
+}
+
+/* ---- what counts */
+
+static void after_a_failure_whole_lines_of_the_done_file_count(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    trial_begin_batch(&t, nodes[0], 4);
+    trial_work(&t, "v");
+    done(&t, "2024-01-01T00\n2024-01-01T010\nx 2024-01-01T01\n2024-01-01T02\n2024-01-01T03");
+    trial_end(&t, SG_RESULT_TIMEOUT);
+    assert_string_equal(members(&t), "ok timeout ok timeout");
+    assert_whole(&t, nodes[0]);
+    assert_stale(&t, nodes[1], "missing");
+    assert_stale(&t, nodes[3], "missing");
+    trial_close(&t);
+}
+
+static void a_credited_one_is_checked_all_the_same(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    trial_begin_batch(&t, nodes[0], 2);
+    done(&t, "2024-01-01T00\n2024-01-01T01\n");
+    scratch_write(&t.w.scratch, "store/b/2024-01-01/01/part-0", "v");
+    trial_end(&t, SG_RESULT_FAILED);
+    assert_string_equal(members(&t), "check_failed ok");
+    trial_close(&t);
+}
+
+static void with_a_check_command_nothing_is_credited(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B("") "check = sh check.sh\n");
+    trial_begin_batch(&t, nodes[0], 2);
+    trial_work(&t, "v");
+    done(&t, "2024-01-01T00\n");
+    trial_end(&t, SG_RESULT_FAILED);
+    assert_string_equal(members(&t), "failed failed");
+    trial_close(&t);
+}
+
+/* ---- needs among them */
+
+static void a_receipt_names_the_version_that_the_member_before_it_got(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(" b@-2..-1"));
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "- - - -");
+    trial_work(&t, "v");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok ok ok ok");
+    for (int i = 0; i < 4; i++)
+        assert_whole(&t, nodes[i]);
+    trial_close(&t);
+}
+
+static void one_that_needs_a_failed_member_fails_too(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(" b@-1"));
+    trial_begin_batch(&t, nodes[0], 4);
+    trial_work(&t, "v");
+    assert_int_equal(unlink(scratch_path(&t.w.scratch, "store/b/2024-01-01/01/part-0")), 0);
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok check_failed failed failed");
+    assert_string_equal(t.a->members[2].why, "needs " N("01") ", which failed");
+    assert_whole(&t, nodes[0]);
+    assert_stale(&t, nodes[2], "missing");
+    trial_close(&t);
+}
+
+static void without_an_optional_one_it_stands_alone(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(" b@-1?"));
+    trial_begin_batch(&t, nodes[0], 3);
+    trial_work(&t, "v");
+    assert_int_equal(unlink(scratch_path(&t.w.scratch, "store/b/2024-01-01/01/part-0")), 0);
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok check_failed ok");
+    trial_make(&t, nodes[1], "v");
+    assert_stale(&t, nodes[2], "input b");
+    trial_close(&t);
+}
+
+/* ---- faults */
+
+static bool one_fault(struct sg_fault fault, unsigned *ret_fresh)
+{
+    struct trial t;
+    bool hit;
+
+    open_at_four(&t, HEAD LANDING B(" b@-1"));
+    trial_plan(&t);
+    sg_fake_store_arm(t.fake, fault);
+    t.a = trial_attempt(&t, nodes[0], 1, 3);
+    if (t.a->to_run) {
+        trial_work(&t, "v");
+        trial_end(&t, SG_RESULT_OK);
+    }
+    hit = sg_fake_store_hit(t.fake);
+    sg_fake_store_arm(t.fake, (struct sg_fault){ .at = 0 });
+    trial_renew(&t);
+    *ret_fresh = 0;
+    for (int i = 0; i < 3; i++) /* fresh: and whole, which trial_says() sees to */
+        *ret_fresh += strcmp(trial_says(&t, nodes[i]), "fresh") == 0;
+    if (fault.at != 0 && !hit)
+        assert_int_equal(*ret_fresh, 3);
+    trial_close(&t);
+    return hit;
+}
+
+static void at_every_fault_members_are_stale_or_fresh_and_whole(void **state)
+{
+    unsigned fresh, partly = 0, k;
+
+    (void)state;
+    for (int dies = 0; dies < 2; dies++)
+        for (k = 1; one_fault((struct sg_fault){ .at = k, .dies = dies }, &fresh); k += 5)
+            partly += fresh > 0 && fresh < 3;
+    assert_true(partly > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_are_claimed_and_get_their_receipts),
+        cmocka_unit_test(a_fresh_one_in_the_middle_ends_the_job_before_it),
+        cmocka_unit_test(fresh_ones_at_the_ends_only_drop_out),
+        cmocka_unit_test(a_held_one_and_one_that_lacks_drop_out),
+        cmocka_unit_test(one_that_can_not_be_cleared_ends_the_job_before_it),
+        cmocka_unit_test(after_a_failure_whole_lines_of_the_done_file_count),
+        cmocka_unit_test(a_credited_one_is_checked_all_the_same),
+        cmocka_unit_test(with_a_check_command_nothing_is_credited),
+        cmocka_unit_test(a_receipt_names_the_version_that_the_member_before_it_got),
+        cmocka_unit_test(one_that_needs_a_failed_member_fails_too),
+        cmocka_unit_test(without_an_optional_one_it_stands_alone),
+        cmocka_unit_test(at_every_fault_members_are_stale_or_fresh_and_whole),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,327 @@
+/* A plan with the cache of markers is the plan without it, whatever became of the cache. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stagegraph/files.h"
+
+#include "../../src/store/store_impl.h"
+#include "world.h"
+
+#define HOURS 140u
+#define TWO_STAGES                                                                                 \
+    HEAD "[stage bronze]\ncommand = b ${output}\noutput = bronze/${ds}/${HH}\n"                    \
+         "[stage silver]\nneeds = bronze\ncommand = s ${output}\noutput = silver/${ds}/${HH}\n"
+
+/* The store's clock is a day ahead, so that markers are old, and reads of markers are counted. */
+static struct sg_store_ops ops;
+static const struct sg_store_ops *system_ops;
+static atomic_uint n_read;
+
+static bool tomorrow(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)
+{
+    if (!system_ops->now(s, ret, err))
+        return false;
+    ret->ns += 86400 * SG_NS_PER_S;
+    return true;
+}
+
+static bool count_read(struct sg_store *s, const char *dir, const char *name, size_t limit,
+                       struct sg_buf *out, struct sg_entry *ret, struct sg_error *err)
+{
+    atomic_fetch_add(&n_read, 1);
+    return system_ops->read_marker(s, dir, name, limit, out, ret, err);
+}
+
+static void open_world(struct world *w)
+{
+    world_open(w, TWO_STAGES);
+    system_ops = w->store->ops;
+    ops = *system_ops;
+    ops.now = tomorrow;
+    ops.read_marker = count_read;
+    w->store->ops = &ops;
+    world_at(w, "2024-01-06T20:00:00Z"); /* 140 hours */
+    world_build_all(w);
+}
+
+static void add_notice(void *ctx, const char *text)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    assert_true(sg_buf_addf(ctx, &err, "%s\n", text));
+}
+
+/* All that a plan says, as text to be freed; *ret_read: how many markers were read for it. */
+static char *plan_text(struct world *w, unsigned *ret_read)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_buf text = SG_BUF_INIT;
+
+    atomic_store(&n_read, 0);
+    world_plan(w);
+    *ret_read = atomic_load(&n_read);
+    for (uint32_t i = 0; i < sg_plan_nodes(w->plan); i++) {
+        struct sg_node_view v;
+        char name[SG_NODE_TEXT];
+
+        sg_plan_node(w->plan, (struct sg_node_id){ i }, &v);
+        sg_node_format(v.stage, v.index, name);
+        assert_true(sg_buf_addf(&text, &err, "%s %d %d %d %x %s\n", name, v.asked, (int)v.verdict,
+                                (int)v.reason, v.reasons, v.detail));
+    }
+    sg_plan_notices(w->plan, add_notice, &text);
+    return sg_buf_move(&text);
+}
+
+/* Plans with the state directory away. */
+static char *plan_without(struct world *w)
+{
+    char state[300], away[310];
+    unsigned n;
+    char *text;
+
+    (void)snprintf(state, sizeof(state), "%s", w->graph->state);
+    (void)snprintf(away, sizeof(away), "%s.away", state);
+    assert_int_equal(rename(state, away), 0);
+    text = plan_text(w, &n);
+    assert_int_not_equal(n, 0);
+    assert_int_equal(rename(away, state), 0);
+    return text;
+}
+
+/* With the cache as it is now, and then once more, the plan is what it is without. */
+static void assert_same(struct world *w)
+{
+    char *without = plan_without(w);
+
+    for (int i = 0; i < 2; i++) {
+        unsigned n;
+        char *with = plan_text(w, &n);
+
+        assert_string_equal(with, without);
+        free(with);
+    }
+    free(without);
+}
+
+static void make_state(const struct world *w)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    assert_true(sg_files_make_dir(w->graph->state, &err));
+}
+
+static const char *cache_path(const struct world *w)
+{
+    static char path[600];
+    DIR *d = opendir(w->graph->state);
+    const struct dirent *e;
+
+    assert_non_null(d);
+    path[0] = '\0';
+    while ((e = readdir(d)) != NULL)
+        if (strncmp(e->d_name, "cache-", 6) == 0)
+            (void)snprintf(path, sizeof(path), "%s/%s", w->graph->state, e->d_name);
+    closedir(d);
+    return path[0] != '\0' ? path : NULL;
+}
+
+static unsigned reads(struct world *w)
+{
+    unsigned n;
+
+    free(plan_text(w, &n));
+    return n;
+}
+
+static void a_marker_is_read_once(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_world(&w);
+    assert_int_equal(reads(&w), 2 * HOURS);
+    assert_int_equal(reads(&w), 2 * HOURS);
+    assert_int_equal(access(w.graph->state, F_OK), -1); /* planning makes no state directory */
+    make_state(&w);
+    assert_int_equal(reads(&w), 2 * HOURS);
+    assert_int_equal(reads(&w), 0);
+    assert_int_equal(sg_plan_nodes(w.plan), 2 * HOURS);
+    world_assert_counts(&w, 0, 2 * HOURS, 0, 0, 0);
+    world_range(&w, "2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z");
+    assert_int_equal(reads(&w), 0); /* a part of it too */
+    assert_int_equal(unlink(cache_path(&w)), 0);
+    assert_int_equal(reads(&w), 48);
+    assert_null(cache_path(&w)); /* too few to keep */
+    world_close(&w);
+}
+
+static void what_changed_is_seen(void **state)
+{
+    struct world w;
+    char *text;
+    unsigned n;
+
+    (void)state;
+    open_world(&w);
+    make_state(&w);
+    (void)reads(&w);
+    /* another receipt, made by another run */
+    world_build_as(&w, "bronze@2024-01-02T03", "other rows");
+    assert_int_equal(reads(&w), 2); /* its marker; and silver's, to name what changed */
+    assert_says(&w, "bronze@2024-01-02T03", "fresh");
+    assert_says(&w, "silver@2024-01-02T03", "run input bronze");
+    assert_same(&w);
+    /* gone, foreign, damaged, and one node's put in the place of another's */
+    world_lose(&w, "bronze@2024-01-03T03");
+    world_marker(&w, "silver@2024-01-03T04", "");
+    world_marker(&w, "silver@2024-01-03T05", "{");
+    text = scratch_read(&w.scratch, "store/bronze/2024-01-03/06/_SUCCESS", NULL);
+    assert_non_null(text);
+    world_marker(&w, "bronze@2024-01-03T07", text);
+    free(text);
+    assert_int_equal(rename(scratch_path(&w.scratch, "store/silver/2024-01-03/08"),
+                            scratch_path(&w.scratch, "store/silver/2024-01-03/away")),
+                     0);
+    assert_int_equal(rename(scratch_path(&w.scratch, "store/silver/2024-01-03/09"),
+                            scratch_path(&w.scratch, "store/silver/2024-01-03/08")),
+                     0);
+    assert_int_equal(rename(scratch_path(&w.scratch, "store/silver/2024-01-03/away"),
+                            scratch_path(&w.scratch, "store/silver/2024-01-03/09")),
+                     0);
+    free(plan_text(&w, &n));
+    assert_says(&w, "bronze@2024-01-03T03", "run missing");
+    assert_says(&w, "silver@2024-01-03T05", "run damaged");
+    assert_says(&w, "bronze@2024-01-03T07", "run damaged");
+    assert_says(&w, "silver@2024-01-03T08", "run damaged");
+    assert_says(&w, "silver@2024-01-03T09", "run damaged");
+    assert_same(&w);
+    world_close(&w);
+}
+
+/* The same length and mtime; only the ctime tells. */
+static void a_change_that_hides_is_seen(void **state)
+{
+    const char *path = "store/bronze/2024-01-02/03/_SUCCESS";
+    struct stat before, after;
+    struct timespec times[2];
+    struct world w;
+    char *text;
+    int fd;
+
+    (void)state;
+    open_world(&w);
+    make_state(&w);
+    (void)reads(&w);
+    assert_int_equal(stat(scratch_path(&w.scratch, path), &before), 0);
+    text = scratch_read(&w.scratch, path, NULL);
+    assert_non_null(text);
+    text[30] ^= 1;
+    fd = open(scratch_path(&w.scratch, path), O_WRONLY);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    times[0] = times[1] = before.st_mtim;
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+    free(text);
+    assert_int_equal(stat(scratch_path(&w.scratch, path), &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    assert_int_equal(after.st_ino, before.st_ino);
+    (void)reads(&w);
+    assert_says(&w, "bronze@2024-01-02T03", "run damaged");
+    assert_same(&w);
+    world_close(&w);
+}
+
+static int64_t marker_time_ns;
+
+static bool a_second_later(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)
+{
+    (void)s;
+    (void)err;
+    ret->ns = marker_time_ns + SG_NS_PER_S;
+    return true;
+}
+
+static void young_markers_are_not_kept(void **state)
+{
+    const char *path = "store/bronze/2024-01-02/03/_SUCCESS";
+    struct world w;
+    struct stat st;
+
+    (void)state;
+    open_world(&w);
+    make_state(&w);
+    assert_int_equal(utimensat(AT_FDCWD, scratch_path(&w.scratch, path), NULL, 0), 0);
+    assert_int_equal(stat(scratch_path(&w.scratch, path), &st), 0);
+    marker_time_ns = st.st_mtim.tv_sec * SG_NS_PER_S + st.st_mtim.tv_nsec;
+    ops.now = a_second_later;
+    (void)reads(&w);
+    ops.now = tomorrow;
+    assert_true(reads(&w) >= 1);
+    world_close(&w);
+}
+
+static void a_damaged_cache_changes_nothing(void **state)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_buf good = SG_BUF_INIT;
+    char path[600], *without;
+    struct world w;
+    bool found;
+
+    (void)state;
+    open_world(&w);
+    make_state(&w);
+    world_marker(&w, "bronze@2024-01-03T04", "");
+    world_build_as(&w, "bronze@2024-01-02T03", "other rows");
+    world_lose(&w, "silver@2024-01-03T05");
+    (void)reads(&w);
+    without = plan_without(&w);
+    (void)snprintf(path, sizeof(path), "%s", cache_path(&w));
+    assert_true(sg_files_read(path, &good, &found, &err) && found);
+    assert_int_equal(good.len, 7 * 4096 + 2 * 48);
+    for (size_t at = 0; at < good.len; at += 397) {
+        struct sg_span cut = { good.at, at };
+        unsigned n;
+        char *with;
+
+        good.at[at] ^= 4;
+        assert_true(sg_files_write(path, sg_buf_span(&good), &err));
+        good.at[at] ^= 4;
+        with = plan_text(&w, &n);
+        assert_string_equal(with, without);
+        free(with);
+        assert_true(sg_files_write(path, cut, &err));
+        with = plan_text(&w, &n);
+        assert_string_equal(with, without);
+        free(with);
+    }
+    sg_buf_done(&good);
+    free(without);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_marker_is_read_once),
+        cmocka_unit_test(what_changed_is_seen),
+        cmocka_unit_test(a_change_that_hides_is_seen),
+        cmocka_unit_test(young_markers_are_not_kept),
+        cmocka_unit_test(a_damaged_cache_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stagegraph/marker.h"
+
+#include "scratch.h"
+
+static struct scratch dir;
+static struct sg_store *store;
+static struct sg_error err;
+
+#define OK(x)                                                                                      \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            fail_msg("%s: %s", #x, err.text);                                                      \
+    } while (0)
+
+static int set_up(void **state)
+{
+    struct sg_store_config c = { .sync = true };
+
+    (void)state;
+    scratch_open(&dir);
+    c.root = dir.dir;
+    sg_error_clear(&err);
+    OK(sg_store_open(&c, &store, &err));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sg_store_free(store);
+    scratch_close(&dir);
+    return 0;
+}
+
+static bool there;
+static struct sg_hash128 version;
+
+static bool look(const char *marker, enum sg_source_identity identity, int64_t settle_s)
+{
+    OK(sg_source_examine(store, "in", marker, identity, settle_s, &there, &version, &err));
+    assert_true(there != sg_hash128_is(version, (struct sg_hash128){ 0, 0 }));
+    return there;
+}
+
+static void without_a_marker_it_is_there_when_it_has_settled(void **state)
+{
+    (void)state;
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+    assert_false(look(NULL, SG_SOURCE_LISTING, 0));
+    scratch_write(&dir, "in/a", "x");
+    scratch_write(&dir, "in/b/c", "x");
+    scratch_write(&dir, "in/_log", "x");
+    assert_true(look(NULL, SG_SOURCE_LISTING, 0));
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+    scratch_age(&dir, "in/a", 301);
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300)); /* the newest counts */
+    scratch_age(&dir, "in/b/c", 301);
+    assert_true(look(NULL, SG_SOURCE_LISTING, 300)); /* hidden names don't */
+    assert_false(look(NULL, SG_SOURCE_LISTING, 302));
+    scratch_age(&dir, "in/a", -50); /* a clock that is ahead */
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+}
+
+static void an_empty_file_that_is_being_written_is_not_there_yet(void **state)
+{
+    int fd;
+
+    (void)state;
+    scratch_write(&dir, "in/a", "x");
+    scratch_write(&dir, "in/sub/b", "");
+    scratch_age(&dir, "in/a", 400);
+    scratch_age(&dir, "in/sub/b", 400);
+    fd = open(scratch_path(&dir, "in/sub/b"), O_WRONLY | O_CLOEXEC);
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+    assert_false(look(NULL, SG_SOURCE_LISTING, 0));
+    close(fd);
+    assert_true(look(NULL, SG_SOURCE_LISTING, 300));
+}
+
+static void a_directory_without_files_settles_by_itself(void **state)
+{
+    (void)state;
+    scratch_make_dir(&dir, "in");
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+    scratch_age(&dir, "in", 301);
+    assert_true(look(NULL, SG_SOURCE_LISTING, 300));
+}
+
+static void with_a_marker_it_is_there_when_that_is(void **state)
+{
+    static const enum sg_source_identity all[] = { SG_SOURCE_LISTING, SG_SOURCE_CONTENT,
+                                                   SG_SOURCE_MARKER };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_false(look("_DONE", all[i], 300));
+    scratch_write(&dir, "in/a", "");
+    for (size_t i = 0; i < 3; i++)
+        assert_false(look("_DONE", all[i], 300));
+    scratch_write(&dir, "in/_DONE", "");
+    for (size_t i = 0; i < 3; i++)
+        assert_true(look("_DONE", all[i], 300)); /* nothing has to settle */
+}
+
+static void a_single_file_is_a_source_too(void **state)
+{
+    struct sg_hash128 before;
+
+    (void)state;
+    scratch_write(&dir, "in", "x");
+    assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+    assert_false(look("_DONE", SG_SOURCE_LISTING, 300));
+    scratch_age(&dir, "in", 301);
+    assert_true(look(NULL, SG_SOURCE_LISTING, 300));
+    before = version;
+    scratch_write(&dir, "in", "y");
+    assert_true(look(NULL, SG_SOURCE_LISTING, 0));
+    assert_true(sg_hash128_is(before, version));
+    assert_true(look(NULL, SG_SOURCE_CONTENT, 0));
+    before = version;
+    scratch_write(&dir, "in", "z");
+    assert_true(look(NULL, SG_SOURCE_CONTENT, 0));
+    assert_false(sg_hash128_is(before, version));
+}
+
+/* What is changed, and which versions change with it. */
+static void each_identity_sees_what_it_is_of(void **state)
+{
+    static const struct {
+        const char *what, *path, *text; /* text NULL: only its time */
+        bool listing, content, marker;
+    } cases[] = {
+        { "nothing", "in/a", "1234", false, false, false },
+        { "a time", "in/a", NULL, false, false, false },
+        { "a content of the same length", "in/a", "4321", false, true, false },
+        { "a length", "in/a", "12345", true, true, false },
+        { "a new file", "in/b", "1", true, true, false },
+        { "a new file below", "in/d/b", "1", true, true, false },
+        { "a hidden file", "in/_x", "1", false, false, false },
+        { "the marker", "in/_DONE", "2", true, false, true },
+        { "the marker's time", "in/_DONE", NULL, false, false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sg_hash128 before[3];
+
+        scratch_empty(&dir);
+        scratch_write(&dir, "in/a", "1234");
+        scratch_write(&dir, "in/_DONE", "1");
+        for (int k = 0; k < 3; k++) {
+            assert_true(look("_DONE", (enum sg_source_identity)k, 0));
+            before[k] = version;
+        }
+        if (cases[i].text != NULL)
+            scratch_write(&dir, cases[i].path, cases[i].text);
+        else
+            scratch_age(&dir, cases[i].path, 1000);
+        for (int k = 0; k < 3; k++) {
+            const bool changes[] = { cases[i].listing, cases[i].content, cases[i].marker };
+
+            assert_true(look("_DONE", (enum sg_source_identity)k, 0));
+            if (sg_hash128_is(before[k], version) == changes[k])
+                fail_msg("%s, identity %d", cases[i].what, k);
+        }
+    }
+}
+
+static void names_are_relative_and_in_no_order(void **state)
+{
+    struct sg_hash128 before;
+
+    (void)state;
+    scratch_write(&dir, "in/b", "1");
+    scratch_write(&dir, "in/a", "2");
+    assert_true(look(NULL, SG_SOURCE_LISTING, 0));
+    before = version;
+    OK(sg_store_remove_tree(store, "in", &err));
+    scratch_write(&dir, "in/a", "2");
+    scratch_write(&dir, "in/b", "1");
+    assert_true(look(NULL, SG_SOURCE_LISTING, 0));
+    assert_true(sg_hash128_is(before, version));
+    assert_int_equal(rename(scratch_path(&dir, "in/a"), scratch_path(&dir, "in/c")), 0);
+    assert_true(look(NULL, SG_SOURCE_LISTING, 0));
+    assert_false(sg_hash128_is(before, version)); /* names count, unlike in outputs */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_marker_it_is_there_when_it_has_settled),
+        cmocka_unit_test(an_empty_file_that_is_being_written_is_not_there_yet),
+        cmocka_unit_test(a_directory_without_files_settles_by_itself),
+        cmocka_unit_test(with_a_marker_it_is_there_when_that_is),
+        cmocka_unit_test(a_single_file_is_a_source_too),
+        cmocka_unit_test(each_identity_sees_what_it_is_of),
+        cmocka_unit_test(names_are_relative_and_in_no_order),
+    };
+    struct CMUnitTest each[sizeof(tests) / sizeof(tests[0])];
+
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        each[i] = tests[i];
+        each[i].setup_func = set_up;
+        each[i].teardown_func = tear_down;
+    }
+    return cmocka_run_group_tests(each, NULL, NULL);
+}

@@ -1,0 +1,67 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "stagegraph/store.h"
+
+static void a_path_and_a_file_uri_are_local_stores(void **state)
+{
+    static const struct {
+        const char *root, *path, *uri;
+    } cases[] = {
+        { "/data", "/data", "file:///data" },
+        { "/data///", "/data", "file:///data" },
+        { "/", "/", "file:///" },
+        { "file:///data/x", "/data/x", "file:///data/x" },
+        { "file:/data/x/", "/data/x", "file:///data/x" },
+        { "file://localhost/data", "/data", "file:///data" },
+        { "file:///a b%20c", "/a b%20c", "file:///a b%20c" }, /* raw, as Hadoop's Path */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sg_store_config c = { .root = cases[i].root };
+        struct sg_error err = SG_ERROR_INIT;
+        struct sg_store *s;
+
+        if (!sg_store_open(&c, &s, &err))
+            fail_msg("%s: %s", cases[i].root, err.text);
+        assert_string_equal(sg_store_root(s), cases[i].path);
+        assert_string_equal(sg_store_uri(s), cases[i].uri);
+        sg_store_free(s);
+    }
+    sg_store_free(NULL);
+}
+
+static void what_is_no_store_is_an_error_of_the_graph(void **state)
+{
+    static const char *const roots[] = { "data",          "",       "s3a://bucket/x",
+                                         "file://host/x", "file:x", "a/b:c" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        struct sg_store_config c = { .root = roots[i] };
+        struct sg_error err = SG_ERROR_INIT;
+        struct sg_store *s = NULL;
+
+        if (sg_store_open(&c, &s, &err))
+            fail_msg("%s was opened", roots[i]);
+        assert_int_equal(err.code, SG_ERROR_GRAPH);
+        assert_non_null(strstr(err.text, roots[i]));
+        assert_null(s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_path_and_a_file_uri_are_local_stores),
+        cmocka_unit_test(what_is_no_store_is_an_error_of_the_graph),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
