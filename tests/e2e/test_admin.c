@@ -1,0 +1,314 @@
+/*
+ * admin: init, completion, the reference, status as JSON, and what is pruned.
+ */
+#include "fixture.h"
+
+#include <time.h>
+
+/* ---- init */
+
+static void init_writes_a_graph_that_passes_check_and_runs(void **state)
+{
+    struct e2e *t = *state;
+    const char *text;
+
+    e2e_setenv(t, "STAGEGRAPH_NOW", "2024-01-10T06:00Z");
+    e2e_run(t, 0, "init");
+    e2e_says(t->out, "wrote stagegraph.ini");
+    text = e2e_read(t, "stagegraph.ini");
+    for (const char *const *key =
+             (const char *const[]){ "# timezone = UTC", "root = warehouse", "# retries = 0",
+                                    "[stage days]", "# [source NAME]", "# log_keep = 30d",
+                                    "# [profile NAME]", "# env.NAME =", "# window =", NULL };
+         *key != NULL; key++)
+        e2e_has_line(text, *key);
+    e2e_run(t, 0, "check");
+    assert_int_equal(strlen(t->err), 0);
+    e2e_run(t, 6, "plan --exit-code");
+    e2e_run(t, 0, "run");
+    e2e_run(t, 0, "plan --exit-code");
+    e2e_run(t, 0, "graph");
+    e2e_has_line(t->out, "*report*day*days*");
+    e2e_says(e2e_read(t, "warehouse/days/dt=2024-01-09/part-0"), "2024-01-09");
+    /* What is a comment is a default: without the comments it is the same graph. */
+    assert_true(e2e_exists(t, "warehouse/report/dt=2024-01-07/part-0"));
+}
+
+static void init_never_overwrites(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_write(t, "stagegraph.ini", "mine\n");
+    e2e_run(t, 2, "init");
+    e2e_says(t->err, "stagegraph.ini is there already");
+    assert_string_equal(e2e_read(t, "stagegraph.ini"), "mine\n");
+    e2e_run(t, 0, "init other.ini");
+    e2e_run(t, 0, "-f other.ini check");
+    e2e_run(t, 0, "-f third.ini init");
+    assert_true(e2e_exists(t, "third.ini"));
+    e2e_run(t, 2, "init a.ini b.ini");
+    e2e_run(t, 71, "init no/such/dir.ini");
+}
+
+/* ---- completion */
+
+static const char *const shells[] = { "bash", "zsh", "fish" };
+
+static void a_script_names_every_command_and_option(void **state)
+{
+    static const char *const names[] = {
+        "hourly",     "backfill", "run",        "plan",      "resume",   "explain",    "status",
+        "history",    "log",      "graph",      "check",     "accept",   "invalidate", "init",
+        "completion", "from",     "to",         "date",      "last",     "only",       "upto",
+        "force",      "stale",    "with-needs", "window",    "lookback", "order",      "profile",
+        "set",        "jobs",     "keep-going", "dry-run",   "wait",     "json",       "no-log",
+        "quiet",      "verbose",  "color",      "exit-code", "stage",    "failed",     "limit",
+        "attempt",    "follow",   "dot",        "store",     "reason",   "yes",        "prune",
+        "chdir",      "graph",    "now",        "version",   "newest",   "missing",    "interrupted"
+    };
+    struct e2e *t = *state;
+
+    for (size_t s = 0; s < 3; s++) {
+        const char *const argv[] = { "/bin/sh", "-c",
+                                     e2e_text(t,
+                                              "if command -v %s >/dev/null; then %s -n script; "
+                                              "else echo no %s; fi",
+                                              shells[s], shells[s], shells[s]),
+                                     NULL };
+
+        e2e_run(t, 0, "completion %s", shells[s]);
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+            e2e_says(t->out, names[i]);
+        e2e_says_not(t->out, "__reference");
+        e2e_write(t, "script", t->out);
+        e2e_wait(e2e_start_argv(t, argv), 0);
+        assert_int_equal(strlen(t->err), 0);
+    }
+    e2e_run(t, 2, "completion tcsh");
+    e2e_says(t->err, "bash, zsh or fish");
+}
+
+/* What bash offers behind these words, the last of which is being typed; in its order. */
+static const char *offered(struct e2e *t, const char *words)
+{
+    const char *const argv[] = { "/bin/bash", "-c",
+                                 e2e_text(t,
+                                          "source ./script\n"
+                                          "COMP_WORDS=(%s %s)\n"
+                                          "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+                                          "_stagegraph\n"
+                                          "echo \"${COMPREPLY[@]}\"\n",
+                                          getenv("STAGEGRAPH_BIN"), words),
+                                 NULL };
+
+    e2e_wait(e2e_start_argv(t, argv), 0);
+    assert_int_equal(strlen(t->err), 0);
+    return t->out;
+}
+
+static void bash_completes_commands_options_and_what_the_graph_has(void **state)
+{
+    static const struct {
+        const char *words, *offered;
+    } cases[] = {
+        { "hou", "hourly\n" },
+        { "--ver", "--version\n" },
+        { "help inv", "invalidate\n" },
+        { "run --keep", "--keep-going\n" },
+        { "run --lev", "--level\n" },
+        { "run --silver-st", "--silver-start-date\n" },
+        { "history --level", "\n" },
+        { "run --only si", "silver\n" },
+        { "run --only = si", "silver\n" },
+        { "run --only bronze,g", "bronze,gold\n" },
+        { "run --force = go", "gold\n" },
+        { "run --force go", "gold\n" },
+        { "run --order n", "newest\n" },
+        { "run --stale code,up", "code,upstream\n" },
+        { "run --profile b", "backfill\n" },
+        { "-f stagegraph.ini run br", "bronze\n" },
+        { "--graph = stagegraph.ini plan br", "bronze\n" },
+        { "accept --rea", "--reason\n" },
+        { "accept --reason ver", "version\n" },
+        { "completion z", "zsh\n" },
+        { "-C co", "code\n" },
+        { "init stage", "stagegraph.ini\n" },
+        { "-f no.ini run br", "\n" },
+        { "check br", "\n" },
+    };
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "completion bash");
+    e2e_write(t, "script", t->out);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const char *got = offered(t, cases[i].words);
+
+        if (strcmp(got, cases[i].offered) != 0)
+            fail_msg("%s: %s", cases[i].words, got);
+    }
+    e2e_run(t, 0, "run");
+    e2e_run(t, 0, "history --json");
+    e2e_says(e2e_text(t, "%s", offered(t, "resume 2")), "-");
+    /* A broken graph file completes nothing, and says nothing. */
+    e2e_append(t, "stagegraph.ini", "[nonsense]\n");
+    assert_string_equal(offered(t, "run br"), "\n");
+}
+
+/* ---- one table */
+
+static void the_reference_is_current(void **state)
+{
+    struct e2e *t = *state;
+    const char *path = e2e_text(t, "%s/docs/reference.md", getenv("SRC_DIR"));
+    const char *is = e2e_read(t, path);
+
+    e2e_run(t, 0, "__reference %s", path);
+    if (strcmp(t->out, is) != 0) {
+        e2e_write(t, "is", is);
+        e2e_write(t, "should-be", t->out);
+        e2e_fail(t, "docs/reference.md is not what `stagegraph __reference FILE` makes of it");
+    }
+    assert_true(e2e_count(is, "<!-- table: ") >= 14);
+}
+
+static void no_line_of_help_is_wider_than_100_columns(void **state)
+{
+    static const char *const commands[] = { "",        "hourly",     "backfill", "run",
+                                            "plan",    "resume",     "explain",  "status",
+                                            "history", "log",        "graph",    "check",
+                                            "accept",  "invalidate", "init",     "completion" };
+    struct e2e *t = *state;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        e2e_run(t, 0, "%s --help", commands[i]);
+        for (const char *line = t->out; *line; line += strcspn(line, "\n") + 1) {
+            size_t n = 0;
+
+            for (size_t k = 0; k < strcspn(line, "\n"); k++)
+                n += ((unsigned char)line[k] & 0xC0) != 0x80;
+            if (n > 100)
+                e2e_fail(t, "%s --help: %.*s", commands[i], (int)strcspn(line, "\n"), line);
+        }
+    }
+}
+
+/* ---- status, history, logs */
+
+static void status_is_told_as_json(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    struct e2e_doc *d;
+    int fd;
+
+    e2e_flights(t);
+    e2e_gate(t, "silver");
+    e2e_does(t, "silver@2024-01-01T21", "read -r x <gate.silver\n");
+    p = e2e_start(t, "run");
+    fd = e2e_gate_reached(t, "silver");
+    e2e_run(t, 0, "status --json --date 2024-01-01");
+    e2e_gate_let_go(fd);
+    d = e2e_json(t, t->out);
+    assert_string_equal(e2e_get(d, "graph"), "flights");
+    assert_string_equal(e2e_get(d, "now"), "2024-01-02T00:10:00Z");
+    assert_non_null(e2e_get(d, "runs[0].run"));
+    assert_string_equal(e2e_get(d, "runs[0].pid"), e2e_text(t, "%d", (int)e2e_pid(p)));
+    assert_string_equal(e2e_get(d, "running[0].node"), "silver@2024-01-01T21");
+    assert_string_equal(e2e_get(d, "running[0].run"), e2e_get(d, "runs[0].run"));
+    assert_string_equal(e2e_get(d, "stages[0].stage"), "bronze");
+    assert_string_equal(e2e_get(d, "stages[0].fresh"), "1");
+    assert_string_equal(e2e_get(d, "stages[0].newest_fresh"), "2024-01-01T21");
+    assert_null(e2e_get(d, "dead[0].node"));
+    e2e_wait(p, 0);
+}
+
+static void history_is_pruned_by_age(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "history --prune 90d");
+    e2e_says(t->out, "removed 0 runs");
+    assert_false(e2e_exists(t, ".stagegraph/history.sqlite"));
+    e2e_run(t, 0, "run");
+    e2e_run(t, 0, "history --prune 90d");
+    e2e_says(t->out, "removed 0 runs");
+    e2e_run(t, 2, "history --prune soon");
+    e2e_run(t, 2, "history --prune 90d --failed");
+    e2e_pause(t, 1100); /* until the run began more than a second ago */
+    e2e_run(t, 0, "history --prune 1s");
+    e2e_says(t->out, "removed 1 run ");
+    e2e_run(t, 0, "history --json");
+    assert_null(e2e_get(e2e_json(t, t->out), "[0].run"));
+}
+
+static void old_logs_go_when_a_run_ends(void **state)
+{
+    struct e2e *t = *state;
+    char recent[64], text[5000];
+    time_t now = time(NULL) - 3600;
+    struct tm tm;
+
+    e2e_flights(t);
+    (void)gmtime_r(&now, &tm);
+    (void)strftime(recent, sizeof(recent), "%Y%m%dT%H%M%S-abcdef", &tm);
+    e2e_write(t, ".stagegraph/logs/20200101T000000-abcdef/bronze/x.1.log", "old\n");
+    e2e_write(t, ".stagegraph/logs/notes/mine.txt", "mine\n");
+    e2e_write(t, e2e_text(t, ".stagegraph/logs/%s/bronze/x.1.log", recent), "recent\n");
+    e2e_run(t, 0, "run");
+    assert_false(e2e_exists(t, ".stagegraph/logs/20200101T000000-abcdef"));
+    assert_true(e2e_exists(t, ".stagegraph/logs/notes/mine.txt"));
+    assert_true(e2e_exists(t, e2e_text(t, ".stagegraph/logs/%s", recent)));
+    e2e_run(t, 0, "log gold@2024-01-01");
+    /* Nothing is run: nothing goes. */
+    e2e_write(t, ".stagegraph/logs/20200101T000000-abcdef/bronze/x.1.log", "old\n");
+    e2e_run(t, 0, "run");
+    assert_true(e2e_exists(t, ".stagegraph/logs/20200101T000000-abcdef"));
+    /* By size: the oldest first, the run's own never. */
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    e2e_write(t, e2e_text(t, ".stagegraph/logs/%s/bronze/x.1.log", recent), text);
+    e2e_edit(t, "stagegraph.ini", "delay     = 5m\n", "delay     = 5m\nlog_limit = 1\n");
+    e2e_run(t, 0, "run --force=gold gold@2024-01-01");
+    assert_false(e2e_exists(t, e2e_text(t, ".stagegraph/logs/%s", recent)));
+    e2e_run(t, 0, "log gold@2024-01-01");
+}
+
+static void log_follow_goes_on_until_the_run_is_over(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p, *log;
+    int fd;
+
+    e2e_flights(t);
+    e2e_gate(t, "gold");
+    e2e_does(t, "gold", "echo first\nread -r x <gate.gold\necho second\n");
+    p = e2e_start(t, "run");
+    fd = e2e_gate_reached(t, "gold");
+    log = e2e_start(t, "log --follow gold@2024-01-01");
+    e2e_until(log, "first");
+    assert_false(e2e_is_over(log));
+    e2e_gate_let_go(fd);
+    e2e_wait(p, 0);
+    e2e_wait(log, 0);
+    e2e_says(t->out, "second");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        e2e_test(init_writes_a_graph_that_passes_check_and_runs),
+        e2e_test(init_never_overwrites),
+        e2e_test(a_script_names_every_command_and_option),
+        e2e_test(bash_completes_commands_options_and_what_the_graph_has),
+        e2e_test(the_reference_is_current),
+        e2e_test(no_line_of_help_is_wider_than_100_columns),
+        e2e_test(status_is_told_as_json),
+        e2e_test(history_is_pruned_by_age),
+        e2e_test(old_logs_go_when_a_run_ends),
+        e2e_test(log_follow_goes_on_until_the_run_is_over),
+    };
+
+    return cmocka_run_group_tests_name("admin", tests, NULL, NULL);
+}

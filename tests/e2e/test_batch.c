@@ -1,0 +1,350 @@
+/*
+ * batch: several partitions in one process: where they are cut, what counts after a failure, a
+ * kill, a fresh one in the middle.
+ */
+#include "fixture.h"
+
+/* A day a partition, fifteen of them; raw and sum in batches, day by day. */
+static const char graph[] = //
+    "[graph]\n"
+    "name      = weeks\n"
+    "start     = 2024-01-01\n"
+    "end       = 2024-01-16\n"
+    "partition = day\n"
+    "delay     = 0\n"
+    "\n"
+    "[store]\n"
+    "root = warehouse\n"
+    "sync = no\n"
+    "\n"
+    "[source landing]\n"
+    "path   = landing/dt=${ds}\n"
+    "marker = _DONE\n"
+    "\n"
+    "[stage raw]\n"
+    "needs   = landing\n"
+    "command = sh batch.sh raw ${output_root} ${partitions} landing\n"
+    "output  = raw/dt=${ds}\n"
+    "batch   = 7d\n"
+    "backoff = 0\n"
+    "\n"
+    "[stage sum]\n"
+    "needs   = raw\n"
+    "command = sh batch.sh sum ${output_root} ${partitions} raw\n"
+    "output  = sum/dt=${ds}\n";
+
+/* do/STAGE@LABEL is sourced before the partition is written, done/STAGE lets it be reported. */
+static const char job[] = //
+    "stage=$1 root=$2 parts=$3 from=$4\n"
+    "echo \"start $stage@$(paste -sd, \"$parts\") $$\" >>ran\n"
+    "for label in $(cat \"$parts\"); do\n"
+    "    [ ! -e \"do/$stage@$label\" ] || . \"./do/$stage@$label\"\n"
+    "    mkdir -p \"$root/dt=$label\"\n"
+    "    cat \"warehouse/$from/dt=$label/data\" >\"$root/dt=$label/data\"\n"
+    "    [ ! -e \"done/$stage\" ] || echo \"$label\" >>\"$STAGEGRAPH_DONE_FILE\"\n"
+    "done\n"
+    "echo \"end $stage@$(paste -sd, \"$parts\") $$\" >>ran\n";
+
+#define WEEK_1 "2024-01-01,2024-01-02,2024-01-03,2024-01-04,2024-01-05,2024-01-06,2024-01-07"
+#define WEEK_2 "2024-01-08,2024-01-09,2024-01-10,2024-01-11,2024-01-12,2024-01-13,2024-01-14"
+
+static void land(struct e2e *t, int day, const char *text)
+{
+    e2e_write(t, e2e_text(t, "warehouse/landing/dt=2024-01-%02d/data", day), text);
+    e2e_write(t, e2e_text(t, "warehouse/landing/dt=2024-01-%02d/_DONE", day), "");
+}
+
+static void weeks(struct e2e *t)
+{
+    e2e_setenv(t, "STAGEGRAPH_NOW", "2024-02-01T00:00Z");
+    e2e_write(t, "stagegraph.ini", graph);
+    e2e_write(t, "batch.sh", job);
+    for (int day = 1; day <= 15; day++)
+        land(t, day, e2e_text(t, "%d\n", day));
+}
+
+static bool is_done(struct e2e *t, const char *node)
+{
+    return e2e_has_receipt(t, node);
+}
+
+/* ---- cutting */
+
+static void a_backfill_takes_a_week_at_a_time(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_plan_is(t, "--only raw", "raw 2024-01-01..2024-01-15 15/3 missing\n");
+    e2e_run(t, 0, "plan --only raw");
+    e2e_has_line(t->out, "raw *2024-01-01 * 2024-01-15 *15 *3 *missing*");
+    e2e_says(t->out, "To run 15 nodes in 3 jobs");
+    e2e_run(t, 0, "run --only raw");
+    e2e_ran(t, "raw@" WEEK_1 " raw@" WEEK_2 " raw@2024-01-15");
+    e2e_run(t, 6, "plan --exit-code");
+    e2e_run(t, 0, "run");
+    e2e_says(e2e_jobs(t), "sum@2024-01-01 sum@2024-01-02");
+    e2e_run(t, 0, "plan --exit-code");
+}
+
+static void a_number_counts_partitions_and_a_fresh_one_cuts(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_edit(t, "stagegraph.ini", "batch   = 7d", "batch   = 4");
+    e2e_run(t, 0, "run raw@2024-01-06");
+    e2e_ran(t, "raw@2024-01-06");
+    e2e_plan_is(t, "--only raw --from 2024-01-01 --to 2024-01-08",
+                "raw 2024-01-01..2024-01-05 5/2 missing\n"
+                "raw 2024-01-07..2024-01-08 2/1 missing\n");
+    e2e_run(t, 0, "run --only raw --from 2024-01-01 --to 2024-01-08 -j3");
+    e2e_ran_sorted(t, "raw@2024-01-01,2024-01-02,2024-01-03,2024-01-04 raw@2024-01-05 "
+                      "raw@2024-01-07,2024-01-08");
+}
+
+static void two_batches_run_side_by_side(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    int first, second;
+
+    weeks(t);
+    e2e_gate(t, "a");
+    e2e_gate(t, "b");
+    e2e_write(t, "do/raw@2024-01-02", "read -r x <gate.a\n");
+    e2e_write(t, "do/raw@2024-01-10", "read -r x <gate.b\n");
+    p = e2e_start(t, "run -j2");
+    first = e2e_gate_reached(t, "a");
+    second = e2e_gate_reached(t, "b");
+    e2e_gate_let_go(first);
+    e2e_gate_let_go(second);
+    e2e_wait(p, 0);
+    e2e_run(t, 0, "plan --exit-code");
+}
+
+/* ---- crediting */
+
+static void after_a_failure_what_the_job_reported_counts(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_write(t, "done/raw", "");
+    e2e_write(t, "do/raw@2024-01-04", "exit 3\n");
+    e2e_run(t, 1, "run --from 2024-01-01 --to 2024-01-07 --json");
+    e2e_ran(t, "raw@" WEEK_1 " sum@2024-01-01 sum@2024-01-02 sum@2024-01-03");
+    assert_true(is_done(t, "raw@2024-01-03") && !is_done(t, "raw@2024-01-04"));
+    assert_true(is_done(t, "sum@2024-01-03") && !is_done(t, "sum@2024-01-04"));
+}
+
+static void only_the_rest_is_tried_again(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_edit(t, "stagegraph.ini", "batch   = 7d", "batch   = 7d\nretries = 1");
+    e2e_write(t, "done/raw", "");
+    e2e_write(t, "do/raw@2024-01-01", "echo this is the first\n");
+    e2e_write(t, "do/raw@2024-01-04", "[ -e again ] || { : >again; exit 3; }\n");
+    e2e_run(t, 0, "run --from 2024-01-01 --to 2024-01-07 --only raw");
+    e2e_ran(t, "raw@" WEEK_1 " raw@2024-01-04,2024-01-05,2024-01-06,2024-01-07");
+    e2e_run(t, 0, "log raw@2024-01-02");
+    e2e_says(t->err, "raw/2024-01-02.1.log");
+    e2e_says(t->out, "this is the first");
+    e2e_run(t, 0, "log raw@2024-01-05");
+    e2e_says(t->err, "raw/2024-01-05.2.log");
+    e2e_says_not(t->out, "this is the first");
+    e2e_run(t, 0, "plan --exit-code --only raw --from 2024-01-01 --to 2024-01-07");
+}
+
+static void without_a_report_all_of_it_fails(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_write(t, "do/raw@2024-01-04", "exit 3\n");
+    e2e_run(t, 1, "run --from 2024-01-01 --to 2024-01-07");
+    e2e_ran(t, "raw@" WEEK_1);
+    e2e_plan_is(t, "--only raw --from 2024-01-01 --to 2024-01-07",
+                "raw 2024-01-01..2024-01-07 7/1 missing\n");
+}
+
+static void a_member_without_output_fails_alone(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_write(t, "do/raw@2024-01-04", "continue\n");
+    e2e_run(t, 1, "run --from 2024-01-01 --to 2024-01-07");
+    e2e_says(t->out, "raw@2024-01-04");
+    assert_true(is_done(t, "raw@2024-01-05") && !is_done(t, "raw@2024-01-04"));
+    assert_true(is_done(t, "sum@2024-01-05") && !is_done(t, "sum@2024-01-04"));
+}
+
+static void an_interrupted_batch_keeps_what_it_reported(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+
+    weeks(t);
+    e2e_gate(t, "a");
+    e2e_write(t, "done/raw", "");
+    e2e_write(t, "do/raw@2024-01-03", "read -r x <gate.a\n");
+    p = e2e_start(t, "run");
+    (void)e2e_gate_reached(t, "a");
+    e2e_kill(p, SIGINT);
+    e2e_wait(p, E2E_DIED(SIGINT));
+    assert_true(is_done(t, "raw@2024-01-02") && !is_done(t, "raw@2024-01-03"));
+    e2e_until_gone(t, E2E_ALL);
+}
+
+static void a_killed_executor_leaves_all_of_the_batch_stale(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+
+    weeks(t);
+    e2e_gate(t, "a");
+    e2e_write(t, "do/raw@2024-01-03", "[ -e again ] || { : >again; read -r x <gate.a; }\n");
+    p = e2e_start(t, "run");
+    (void)e2e_gate_reached(t, "a");
+    e2e_run(t, 0, "run --only raw --from 2024-01-02 --to 2024-01-02 -n");
+    e2e_kill(p, SIGKILL);
+    e2e_wait(p, E2E_DIED(SIGKILL));
+    e2e_until_gone(t, E2E_ALL);
+    e2e_plan_is(t, "--only raw --from 2024-01-01 --to 2024-01-08",
+                "raw 2024-01-01..2024-01-07 7/1 interrupted\nraw 2024-01-08 1/1 missing\n");
+    (void)e2e_jobs(t);
+    e2e_run(t, 0, "run --only raw --from 2024-01-01 --to 2024-01-07");
+    e2e_ran(t, "raw@" WEEK_1);
+    e2e_run(t, 0, "plan --exit-code --only raw --from 2024-01-01 --to 2024-01-07");
+}
+
+/* The shim holds every member's lock, not the first alone. */
+static void all_members_stay_claimed_while_the_job_lives(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    int gate;
+
+    weeks(t);
+    e2e_gate(t, "a");
+    e2e_write(t, "do/raw@2024-01-03", "read -r x <gate.a\n");
+    p = e2e_start(t, "run --only raw --to 2024-01-07 --from 2024-01-01");
+    gate = e2e_gate_reached(t, "a");
+    e2e_run(t, 4, "run raw@2024-01-06 --only raw");
+    e2e_run(t, 4, "run raw@2024-01-01 --only raw");
+    e2e_gate_let_go(gate);
+    e2e_wait(p, 0);
+}
+
+/* ---- members that drop out */
+
+static void members_whose_inputs_came_out_as_before_are_left_out(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini", "batch   = 7\n");
+    e2e_run(t, 0, "run --from 2024-01-01 --to 2024-01-07");
+    e2e_ran(t, "raw@" WEEK_1 " sum@" WEEK_1);
+    land(t, 2, "other\n");
+    land(t, 5, "other too\n");
+    land(t, 6, "and this one\n");
+    e2e_run(t, 0, "run --force=raw --from 2024-01-01 --to 2024-01-07 --json");
+    e2e_ran(t, "raw@" WEEK_1 " sum@2024-01-02 sum@2024-01-05,2024-01-06");
+    assert_int_equal(e2e_count(t->out, "\"result\":\"unchanged\""), 4);
+    e2e_run(t, 0, "plan --exit-code --from 2024-01-01 --to 2024-01-07");
+}
+
+static void a_failed_input_blocks_its_member_alone(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini", "batch   = 7\n");
+    e2e_write(t, "do/raw@2024-01-03", "continue\n");
+    e2e_run(t, 1, "run --from 2024-01-01 --to 2024-01-07");
+    e2e_ran(t, "raw@" WEEK_1 " sum@2024-01-01,2024-01-02 "
+               "sum@2024-01-04,2024-01-05,2024-01-06,2024-01-07");
+    e2e_says(t->out, "sum@2024-01-03 (behind raw@2024-01-03)");
+}
+
+/* ---- needs among members */
+
+static const char chain[] = //
+    "[stage acc]\n"
+    "needs   = landing acc@-1\n"
+    "command = sh batch.sh acc ${output_root} ${partitions} landing\n"
+    "output  = acc/dt=${ds}\n"
+    "batch   = 5\n";
+
+static void a_chain_runs_in_batches_and_is_fresh_afterwards(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini", chain);
+    e2e_plan_is(t, "--only acc", "acc 2024-01-01..2024-01-15 15/3 missing\n");
+    e2e_run(t, 0, "run --only acc");
+    e2e_says(e2e_jobs(t), "acc@2024-01-06,2024-01-07,2024-01-08,2024-01-09,2024-01-10");
+    e2e_run(t, 0, "plan --exit-code --only acc");
+    land(t, 7, "new\n");
+    e2e_run(t, 0, "run --only acc");
+    e2e_says(e2e_jobs(t), "acc@2024-01-07,2024-01-08,2024-01-09,2024-01-10,2024-01-11");
+    e2e_run(t, 0, "plan --exit-code --only acc");
+}
+
+static void one_that_needs_a_failed_member_fails_with_it(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini", chain);
+    e2e_write(t, "do/acc@2024-01-03", "continue\n");
+    e2e_run(t, 1, "run --only acc --from 2024-01-01 --to 2024-01-05");
+    assert_true(is_done(t, "acc@2024-01-02") && !is_done(t, "acc@2024-01-03"));
+    assert_false(is_done(t, "acc@2024-01-04") || is_done(t, "acc@2024-01-05"));
+    e2e_says(t->out, "needs acc@2024-01-03, which failed");
+}
+
+static void stages_that_need_each_other_are_cut_where_they_must(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini",
+               "[stage one]\nneeds = landing two@-3\noutput = one/dt=${ds}\nbatch = 7\n"
+               "command = sh batch.sh one ${output_root} ${partitions} landing\n"
+               "[stage two]\nneeds = one\noutput = two/dt=${ds}\nbatch = 7\n"
+               "command = sh batch.sh two ${output_root} ${partitions} one\n");
+    e2e_plan_is(t, "--upto two",
+                "one 2024-01-01..2024-01-15 15/5 missing\n"
+                "two 2024-01-01..2024-01-15 15/5 missing\n");
+    e2e_run(t, 0, "run --upto two -j4");
+    e2e_run(t, 0, "plan --exit-code --upto two");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        e2e_test(a_backfill_takes_a_week_at_a_time),
+        e2e_test(a_number_counts_partitions_and_a_fresh_one_cuts),
+        e2e_test(two_batches_run_side_by_side),
+        e2e_test(after_a_failure_what_the_job_reported_counts),
+        e2e_test(only_the_rest_is_tried_again),
+        e2e_test(without_a_report_all_of_it_fails),
+        e2e_test(a_member_without_output_fails_alone),
+        e2e_test(an_interrupted_batch_keeps_what_it_reported),
+        e2e_test(a_killed_executor_leaves_all_of_the_batch_stale),
+        e2e_test(all_members_stay_claimed_while_the_job_lives),
+        e2e_test(members_whose_inputs_came_out_as_before_are_left_out),
+        e2e_test(a_failed_input_blocks_its_member_alone),
+        e2e_test(a_chain_runs_in_batches_and_is_fresh_afterwards),
+        e2e_test(one_that_needs_a_failed_member_fails_with_it),
+        e2e_test(stages_that_need_each_other_are_cut_where_they_must),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

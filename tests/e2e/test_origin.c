@@ -1,0 +1,233 @@
+/*
+ * origin: the command lines that the project began with, on graphs/hourly.ini and its wrapper, with
+ * a stand-in for spark-submit that writes down how it was called and makes the output.
+ */
+#include "fixture.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+#define CONF "--conf spark.executor.memory=4g "
+
+/* A line a call: stage, timeout in ms as the shim was told, and the words. */
+static const char spark_submit[] =
+    "#!/bin/sh\n"
+    "set -eu\n"
+    "timeout=$(tr '\\0' '\\n' </proc/$PPID/cmdline | sed -n 3p)\n"
+    "echo \"$STAGEGRAPH_STAGE $timeout $*\" >>\"$E2E_DIR/submitted\"\n"
+    "echo \"$STAGEGRAPH_STAGE ${PYTHONUNBUFFERED-} ${STAGEGRAPH_NONCE:+nonce} $PWD\" "
+    ">>\"$E2E_DIR/environment\"\n"
+    "dirs=\n"
+    "while read -r label; do\n"
+    "    dir=$STAGEGRAPH_OUTPUT_ROOT/dt=${label%T*}\n"
+    "    [ \"$STAGEGRAPH_STAGE\" = gold ] || dir=$dir/hr=${label#*T}\n"
+    "    dirs=\"$dirs $dir\"\n"
+    "done <\"$STAGEGRAPH_PARTITIONS\"\n"
+    "mkdir -p $dirs\n"
+    "for dir in $dirs; do echo \"$STAGEGRAPH_STAGE\" >\"$dir/part-0\"; done\n";
+
+static void copy(struct e2e *t, const char *path)
+{
+    char *from = e2e_text(t, "%s/%s", getenv("SRC_DIR"), path), bytes[16384];
+    FILE *f = fopen(from, "r");
+    size_t n;
+
+    assert_non_null(f);
+    n = fread(bytes, 1, sizeof(bytes) - 1, f);
+    (void)fclose(f);
+    bytes[n] = '\0';
+    e2e_write(t, path, bytes);
+}
+
+static void set_up(struct e2e *t, const char *now)
+{
+    copy(t, "graphs/hourly.ini");
+    copy(t, "graphs/hourly/scripts/spark_submit.sh");
+    e2e_edit(t, "graphs/hourly.ini", "[store]\n", "[store]\nsync = no\n");
+    e2e_write(t, "graphs/hourly/jobs/bronze/run_bronze_pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/silver/run_silver_pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/gold/run_gold_pipeline.py", "");
+    e2e_write(t, "bin/spark-submit", spark_submit);
+    assert_int_equal(chmod(e2e_path(t, "bin/spark-submit"), 0755), 0);
+    e2e_setenv(t, "PATH", e2e_text(t, "%s/bin:%s", t->dir, getenv("PATH")));
+    e2e_setenv(t, "STAGEGRAPH_NOW", now);
+}
+
+/* An hour of 2024 as the jobs are told it; 8784 is the first of 2025. */
+static char *hour(struct e2e *t, int n)
+{
+    time_t at = (time_t)(1704067200 + (int64_t)n * 3600);
+    char text[32];
+    struct tm tm;
+
+    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
+    return e2e_text(t, "%s", text);
+}
+
+static char *bronze(struct e2e *t, const char *timeout, const char *mode, int from, int to)
+{
+    return e2e_text(t,
+                    "bronze %s " CONF "jobs/bronze/run_bronze_pipeline.py --mode %s --start %s "
+                    "--end %s --out %s/graphs/hourly/warehouse/bronze\n",
+                    timeout, mode, hour(t, from), hour(t, to), t->dir);
+}
+
+static char *silver(struct e2e *t, const char *mode, int from, int to)
+{
+    return e2e_text(t,
+                    "silver 3600000 " CONF "jobs/silver/run_silver_pipeline.py --mode %s "
+                    "--start %s --end %s --out %s/graphs/hourly/warehouse/silver\n",
+                    mode, hour(t, from), hour(t, to), t->dir);
+}
+
+static char *gold(struct e2e *t, int first, int last)
+{
+    return e2e_text(t,
+                    "gold 1800000 " CONF "jobs/gold/run_gold_pipeline.py --mode all "
+                    "--start-date %.10s --end-date %.10s --out %s/graphs/hourly/warehouse/gold\n",
+                    hour(t, first * 24), hour(t, last * 24), t->dir);
+}
+
+static void submitted(struct e2e *t, const char *lines)
+{
+    e2e_same(e2e_read(t, "submitted"), lines, __FILE__, __LINE__);
+    e2e_remove(t, "submitted");
+}
+
+/* The lines of one stage, in their order. */
+static char *of_stage(struct e2e *t, const char *text, const char *stage)
+{
+    char *ret = e2e_text(t, "%s", text), *to = ret;
+    size_t n = strlen(stage);
+
+    for (const char *at = text, *end; *at != '\0'; at = end) {
+        end = strchr(at, '\n') + 1;
+        if (strncmp(at, stage, n) == 0) {
+            memmove(to, at, (size_t)(end - at));
+            to += end - at;
+        }
+    }
+    *to = '\0';
+    return ret;
+}
+
+static void hourly_makes_the_newest_hour_and_the_day_so_far(void **state)
+{
+    struct e2e *t = *state;
+    static const char skip[] = "incremental --skip-validation";
+
+    set_up(t, "2024-01-01T02:06Z");
+    e2e_run(t, 0, "hourly");
+    submitted(t,
+              e2e_text(t, "%s%s%s%s%s", bronze(t, "3600000", "upsert", 1, 2), silver(t, skip, 1, 2),
+                       bronze(t, "3600000", "upsert", 0, 1), silver(t, skip, 0, 1), gold(t, 0, 0)));
+    e2e_same(e2e_read(t, "environment"),
+             e2e_text(t,
+                      "bronze 1 nonce %1$s/graphs/hourly\nsilver 1 nonce %1$s/graphs/hourly\n"
+                      "bronze 1 nonce %1$s/graphs/hourly\nsilver 1 nonce %1$s/graphs/hourly\n"
+                      "gold 1 nonce %1$s/graphs/hourly\n",
+                      t->dir),
+             __FILE__, __LINE__);
+    e2e_setenv(t, "STAGEGRAPH_NOW", "2024-01-01T03:06Z");
+    e2e_run(t, 0, "hourly");
+    submitted(t, e2e_text(t, "%s%s%s", bronze(t, "3600000", "upsert", 2, 3), silver(t, skip, 2, 3),
+                          gold(t, 0, 0)));
+    e2e_run(t, 0, "hourly");
+    assert_null(e2e_read(t, "submitted"));
+}
+
+static void a_run_with_options_hands_them_to_the_jobs(void **state)
+{
+    struct e2e *t = *state;
+
+    set_up(t, "2024-01-01T01:06Z");
+    e2e_run(t, 0,
+            "run --bronze-mode upsert --silver-mode incremental --skip-validation --gold-mode all");
+    submitted(t, e2e_text(t, "%s%s%s", bronze(t, "3600000", "upsert", 0, 1),
+                          silver(t, "incremental --skip-validation", 0, 1), gold(t, 0, 0)));
+    /* Modes are not in the stamp; without --force there is nothing to do. */
+    e2e_run(t, 0, "run --bronze-mode full --silver-mode full");
+    assert_null(e2e_read(t, "submitted"));
+    e2e_run(t, 0, "run --bronze-mode full --silver-mode full --force=bronze,silver --upto silver");
+    submitted(t, e2e_text(t, "%s%s", bronze(t, "3600000", "full", 0, 1), silver(t, "full", 0, 1)));
+}
+
+/* The whole year as a plan, and carried out what of it is due by the middle of January. */
+static void a_backfill_takes_a_year_week_by_week(void **state)
+{
+    struct e2e *t = *state;
+    static const char range[] = "--bronze-start-date 2024-01-01 --bronze-end-date 2024-12-31";
+    const int days = 16, week = 7 * 24;
+    char *want_bronze = e2e_text(t, "%s", ""), *want_silver = want_bronze, *want_gold = want_bronze;
+    const struct e2e_doc *plan;
+    char *got;
+
+    set_up(t, "2025-01-05T00:10Z");
+    e2e_run(t, 0, "plan --profile backfill %s --json", range);
+    plan = e2e_json(t, t->out);
+    e2e_same(e2e_get(plan, "totals.nodes"), "17934", __FILE__, __LINE__);
+    e2e_same(e2e_get(plan, "totals.jobs"), "159", __FILE__, __LINE__);
+    e2e_setenv(t, "STAGEGRAPH_NOW", "2024-01-17T00:10Z");
+    e2e_run(t, 0, "backfill %s", range);
+    for (int h = 0; h < days * 24; h += week) {
+        int end = h + week < days * 24 ? h + week : days * 24;
+
+        want_bronze = e2e_text(t, "%s%s", want_bronze, bronze(t, "7200000", "backfill", h, end));
+        want_silver = e2e_text(t, "%s%s", want_silver, silver(t, "incremental", h, end));
+        want_gold = e2e_text(t, "%s%s", want_gold, gold(t, h / 24, end / 24 - 1));
+    }
+    got = e2e_read(t, "submitted");
+    e2e_same(of_stage(t, got, "bronze "), want_bronze, __FILE__, __LINE__);
+    e2e_same(of_stage(t, got, "silver "), want_silver, __FILE__, __LINE__);
+    e2e_same(of_stage(t, got, "gold "), want_gold, __FILE__, __LINE__);
+}
+
+static void the_wrapper_says_what_is_wrong(void **state)
+{
+    struct e2e *t = *state;
+    static const struct {
+        const char *words, *spark_home, *says;
+        int status;
+    } cases[] = {
+        { "", NULL, "no script", 2 },
+        { "-- x", NULL, "no script", 2 },
+        { "--conf a=b --verbose -- x", NULL, "is the option --verbose", 2 },
+        { "--conf a=b -- x", NULL, "are --conf a=b", 2 },
+        { "jobs/none.py -- x", NULL, "the script jobs/none.py can't be read", 2 },
+        { "script.py", "/nowhere", "/nowhere/bin/spark-submit is no program", 127 },
+    };
+
+    set_up(t, "2024-01-01T01:06Z");
+    e2e_write(t, "script.py", "");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *line =
+            e2e_text(t, "bash graphs/hourly/scripts/spark_submit.sh %s", cases[i].words);
+        const char *argv[] = { "/bin/sh", "-c", line, NULL };
+
+        e2e_setenv(t, "SPARK_HOME", cases[i].spark_home);
+        e2e_wait(e2e_start_argv(t, argv), cases[i].status);
+        e2e_says(t->err, cases[i].says);
+    }
+    e2e_setenv(t, "SPARK_HOME", NULL);
+    e2e_setenv(t, "STAGEGRAPH_STAGE", "test");
+    e2e_write(t, "bin/spark-submit", "#!/bin/sh\nfor w; do printf '[%s]' \"$w\"; done\nexit 5\n");
+    e2e_wait(
+        e2e_start_argv(t, (const char *const[]){ "/bin/sh", "-c",
+                                                 "bash graphs/hourly/scripts/spark_submit.sh "
+                                                 "--conf 'a=b c' script.py -- '' 'x y' -- --conf",
+                                                 NULL }),
+        5);
+    e2e_same(t->out, "[--conf][a=b c][script.py][][x y][--][--conf]", __FILE__, __LINE__);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        e2e_test(hourly_makes_the_newest_hour_and_the_day_so_far),
+        e2e_test(a_run_with_options_hands_them_to_the_jobs),
+        e2e_test(a_backfill_takes_a_year_week_by_week),
+        e2e_test(the_wrapper_says_what_is_wrong),
+    };
+
+    return cmocka_run_group_tests_name("origin", tests, NULL, NULL);
+}
