@@ -174,6 +174,10 @@ void sg_store_claim_leave(struct sg_store *s, struct sg_store_claim *claim);
 typedef bool sg_store_claim_fn(void *ctx, const char *name, bool alive, struct sg_span text);
 bool sg_store_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, void *ctx,
                          struct sg_error *err) SG_MUST;
+/* The claim at `path` alone, under the last part of its name; `fn` is not called if there is none.
+ */
+bool sg_store_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
+                         struct sg_error *err) SG_MUST;
 
 /* The store's own clock (file: the file system's, read from a file it writes; falls back to the
  * machine's when nothing can be written). */

@@ -16,6 +16,7 @@
 #define BATCH   32768u /* nodes whose paths are in memory at a time */
 #define GRAIN   256u   /* nodes that a thread takes at a time */
 #define FEW     16u    /* nodes that are read without a look at which are there */
+#define LOOKS   32     /* claims of a stage that are looked at one by one */
 #define THREADS 16u
 
 /* ---- chunks on threads */
@@ -125,21 +126,49 @@ static bool on_claim(void *ctx, const char *name, bool alive, struct sg_span tex
     return !r->failed;
 }
 
-static bool scan_claims(struct sg_plan *p, bool again, struct sg_error *err)
+/* One by one: a stage may have a thousand claims when the job of a batch has them, and each of its
+ * members is decided again. */
+static bool look_at_claims(struct claim_reader *r, struct sg_buf *path, struct sg_error *err)
 {
-    struct sg_buf dir = SG_BUF_INIT;
+    const struct sg_plan_stage *v = &r->p->stages[r->s->id.i].pub;
+    bool ok = true;
+
+    for (int64_t x = v->lo; ok && x < v->hi; x++) {
+        char label[SG_LABEL_TEXT];
+
+        if (r->p->flags[v->base + (uint32_t)(x - v->lo)] & SG_NODE_HOLE)
+            continue;
+        sg_calendar_label(&r->s->cal, x, label);
+        sg_buf_clear(path);
+        ok = sg_claim_path(r->s->name, label, path, err) &&
+             sg_store_claim_look(r->p->c.store, sg_buf_text(path), on_claim, r, err) && !r->failed;
+    }
+    return ok;
+}
+
+static bool list_claims(struct claim_reader *r, struct sg_buf *dir, struct sg_error *err)
+{
+    sg_buf_clear(dir);
+    return sg_buf_addf(dir, err, "_stagegraph/claims/%s", r->s->name) &&
+           sg_store_claim_list(r->p->c.store, sg_buf_text(dir), on_claim, r, err) && !r->failed;
+}
+
+/* `few`: of a plan of a node and its inputs. */
+static bool scan_claims(struct sg_plan *p, bool few, bool again, struct sg_error *err)
+{
+    struct sg_buf path = SG_BUF_INIT;
     bool ok = true;
 
     for (uint32_t i = 0; ok && i < p->c.graph->n_stages; i++) {
         struct claim_reader r = { .p = p, .s = sg_plan_stage_at(p, i), .again = again, .err = err };
+        const struct sg_plan_stage *v = &p->stages[i].pub;
 
-        if (r.s->is_source || p->stages[i].pub.lo == p->stages[i].pub.hi)
+        if (r.s->is_source || v->lo == v->hi)
             continue;
-        sg_buf_clear(&dir);
-        ok = sg_buf_addf(&dir, err, "_stagegraph/claims/%s", r.s->name) &&
-             sg_store_claim_list(p->c.store, sg_buf_text(&dir), on_claim, &r, err) && !r.failed;
+        ok = few && v->hi - v->lo <= LOOKS ? look_at_claims(&r, &path, err)
+                                           : list_claims(&r, &path, err);
     }
-    sg_buf_done(&dir);
+    sg_buf_done(&path);
     return ok || sg_error_wrap(err, "look at the claims");
 }
 
@@ -608,10 +637,10 @@ static bool misses_inputs(const struct sg_plan *p)
     return false;
 }
 
-bool sg_scan(struct sg_plan *p, struct sg_error *err)
+static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
 {
-    if (!scan_claims(p, false, err) || !scan_all(p, err) ||
-        (misses_inputs(p) && !scan_claims(p, true, err)))
+    if (!scan_claims(p, few, false, err) || !scan_all(p, err) ||
+        (misses_inputs(p) && !scan_claims(p, few, true, err)))
         return false;
     for (size_t i = 0; i < p->n_claims; i++) {
         const struct sg_seen_claim *c = &p->claims[i];
@@ -632,6 +661,11 @@ bool sg_scan(struct sg_plan *p, struct sg_error *err)
     return true;
 }
 
+bool sg_scan(struct sg_plan *p, struct sg_error *err)
+{
+    return scan(p, true, err);
+}
+
 bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
 {
     const struct sg_graph *g = p->c.graph;
@@ -642,7 +676,7 @@ bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
         for (uint32_t i = 0, n; ok && i < g->n_stages; i++) /* they get the numbers of the graph */
             ok = sg_cache_stage(p->cache, g->stages[i].name, &g->stages[i].cal, &n, err);
     }
-    ok = ok && sg_scan(p, err);
+    ok = ok && scan(p, false, err);
     if (ok && p->cache != NULL && sg_cache_pays(p->cache))
         (void)sg_cache_save(p->cache); /* then the next plan reads the markers again */
     sg_cache_close(p->cache);

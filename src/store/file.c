@@ -541,6 +541,7 @@ static const struct sg_store_ops file_ops = {
     .claim_drop = sg_file_claim_drop,
     .claim_leave = sg_file_claim_leave,
     .claim_list = sg_file_claim_list,
+    .claim_look = sg_file_claim_look,
     .now = file_now,
 };
 

@@ -502,3 +502,16 @@ bool sg_file_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn *
     sg_buf_done(&text);
     return ok;
 }
+
+bool sg_file_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
+                        struct sg_error *err)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    char full[PATH_MAX];
+    bool ok, go = true;
+
+    ok = sg_file_path(sg_file_of(s), path, full, err) &&
+         list_one(sg_file_of(s), full, strrchr(full, '/') + 1, &text, fn, ctx, &go, err);
+    sg_buf_done(&text);
+    return ok;
+}

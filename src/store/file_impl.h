@@ -92,5 +92,7 @@ bool sg_file_claim_drop(struct sg_store *s, struct sg_store_claim *claim,
 void sg_file_claim_leave(struct sg_store *s, struct sg_store_claim *claim);
 bool sg_file_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, void *ctx,
                         struct sg_error *err) SG_MUST;
+bool sg_file_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
+                        struct sg_error *err) SG_MUST;
 
 #endif

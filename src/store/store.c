@@ -220,6 +220,12 @@ bool sg_store_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn 
     return s->ops->claim_list(s, dir, fn, ctx, err);
 }
 
+bool sg_store_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
+                         struct sg_error *err)
+{
+    return s->ops->claim_look(s, path, fn, ctx, err);
+}
+
 bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)
 {
     return s->ops->now(s, ret, err);

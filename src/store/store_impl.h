@@ -50,6 +50,8 @@ struct sg_store_ops {
     void (*claim_leave)(struct sg_store *s, struct sg_store_claim *claim);
     bool (*claim_list)(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, void *ctx,
                        struct sg_error *err);
+    bool (*claim_look)(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
+                       struct sg_error *err);
     bool (*now)(struct sg_store *s, struct sg_wall *ret, struct sg_error *err);
 };
 

@@ -237,6 +237,28 @@ static void listing_tells_the_living_from_the_dead_and_sweeps(void **state)
     sg_buf_done(&b);
 }
 
+static void a_look_at_one_claim_tells_whether_it_lives(void **state)
+{
+    static const char path[] = DIR "/2024-01-01T05", other[] = DIR "/2024-01-01T06";
+    struct sg_buf b = SG_BUF_INIT;
+    struct sg_store_claim c;
+
+    (void)state;
+    OK(sg_store_claim_look(store, path, collect, &b, &err)); /* no directory even */
+    assert_int_equal(take("me", &c), SG_CLAIM_TAKEN);
+    OK(sg_store_claim_look(store, other, collect, &b, &err));
+    assert_int_equal(b.len, 0);
+    OK(sg_store_claim_look(store, path, collect, &b, &err));
+    assert_string_equal(sg_buf_text(&b), "2024-01-01T05 alive me\n");
+    sg_store_claim_leave(store, &c);
+    sg_buf_clear(&b);
+    OK(sg_store_claim_look(store, path, collect, &b, &err));
+    assert_string_equal(sg_buf_text(&b), "2024-01-01T05 dead me\n");
+    assert_int_equal(take("b", &c), SG_CLAIM_DEAD); /* a look has changed nothing */
+    OK(sg_store_claim_drop(store, &c, &err));
+    sg_buf_done(&b);
+}
+
 static void taking_sweeps_what_the_dead_have_left(void **state)
 {
     struct sg_store_claim c;
@@ -609,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_claim_that_somebody_has_removed_is_no_longer_ours),
         cmocka_unit_test(a_dead_claim_that_is_gone_is_not_replaced),
         cmocka_unit_test(listing_tells_the_living_from_the_dead_and_sweeps),
+        cmocka_unit_test(a_look_at_one_claim_tells_whether_it_lives),
         cmocka_unit_test(taking_sweeps_what_the_dead_have_left),
         cmocka_unit_test(a_file_system_without_exclusive_renames_has_links),
         cmocka_unit_test(a_lock_from_outside_is_respected),
