@@ -187,8 +187,10 @@ struct sg_graph {
 };
 
 /* False: the file can't be read or holds errors (code graph); `diags` then has all of them, in the
- * order of their lines, and err the count. Warnings may be in diags on success. */
-bool sg_graph_open(const char *path, struct sg_graph **ret, struct sg_diags *diags,
+ * order of their lines, and err the count. Warnings may be in diags on success. Calendars and
+ * cycles are looked at up to `now`, a date or a time as in --now; NULL, and what is neither, is the
+ * machine's clock. */
+bool sg_graph_open(const char *path, const char *now, struct sg_graph **ret, struct sg_diags *diags,
                    struct sg_error *err) SG_MUST;
 void sg_graph_free(struct sg_graph *g); /* NULL is fine */
 
@@ -203,12 +205,12 @@ bool sg_graph_configure(struct sg_graph *g, const char *profile, const struct sg
                         size_t n_sets, const struct sg_setting *params, size_t n_params,
                         bool lenient, struct sg_diags *diags, struct sg_error *err) SG_MUST;
 
-/* Says of every `code` pattern that matches nothing, or can't be read, where it stands (for
- * `check`, which wants all of them; a run meets the first when it reads the code). False: memory.
- */
+/* Says of every `workdir` that is no directory, and of every `code` pattern that matches nothing,
+ * or can't be read, where it stands (for `check`, which wants all of them; a run meets the first
+ * when it reads the code or starts the job). False: memory. */
 struct sg_code_cache;
-bool sg_graph_check_code(const struct sg_graph *g, struct sg_code_cache *cache,
-                         struct sg_diags *diags, struct sg_error *err) SG_MUST;
+bool sg_graph_check_files(const struct sg_graph *g, struct sg_code_cache *cache,
+                          struct sg_diags *diags, struct sg_error *err) SG_MUST;
 
 /* By name, or NULL. The near variants give a did-you-mean, or NULL. */
 const struct sg_stage *sg_graph_find_stage(const struct sg_graph *g, const char *name);

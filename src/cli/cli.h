@@ -78,6 +78,8 @@ int sg_exit_of(const struct sg_error *err);
 
 /* ---- setting up, each step on top of the one before ---- */
 
+/* What --now says, or $STAGEGRAPH_NOW; NULL: neither. */
+const char *sg_cli_now(const struct sg_cli *cli);
 /* Finds the graph file, reads it (diagnostics to standard error), -1/false with err otherwise. */
 bool sg_cli_load(struct sg_cli *cli, struct sg_error *err) SG_MUST;
 /* Parses the command's words (the graph gives params and stage dates), puts the profile on top. */

@@ -3,11 +3,12 @@
 
 #include "cli.h"
 
-/* Every code pattern that matches nothing is told; a plan stops at the first. */
-static bool check_code(struct sg_cli *cli, struct sg_error *err)
+/* Every directory that is not there, and code pattern that matches nothing, is told; a plan stops
+ * at the first. */
+static bool check_files(struct sg_cli *cli, struct sg_error *err)
 {
     struct sg_diags diags = SG_DIAGS_INIT;
-    bool ok = sg_graph_check_code(cli->graph, cli->code, &diags, err);
+    bool ok = sg_graph_check_files(cli->graph, cli->code, &diags, err);
 
     if (ok && diags.n_errors > 0) {
         sg_cli_print_diags(&diags);
@@ -23,7 +24,7 @@ static int run_check(struct sg_cli *cli, struct sg_error *err)
     struct sg_wall now;
 
     if (!sg_cli_configure(cli, NULL, true, err) || !sg_cli_open_store(cli, err) ||
-        !check_code(cli, err))
+        !check_files(cli, err))
         return -1;
     if (sg_options_has(&cli->options, SG_OPT_STORE)) {
         if (!sg_store_now(cli->store, &now, err))

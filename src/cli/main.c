@@ -80,7 +80,7 @@ static int help(struct sg_cli *cli, const struct sg_command *c)
         return SG_EXIT_OK;
     }
     /* with a graph at hand its params are shown; without one, or with a broken one, all else is */
-    if (access(path, R_OK) == 0 && !sg_graph_open(path, &cli->graph, &diags, &err))
+    if (access(path, R_OK) == 0 && !sg_graph_open(path, NULL, &cli->graph, &diags, &err))
         cli->graph = NULL;
     sg_diags_done(&diags);
     sg_help_command(stdout, c, cli->graph);
@@ -101,10 +101,22 @@ static void tell_late_option(char **words, struct sg_error *err)
         }
 }
 
+/* --now may stand behind the command, whose words are parsed when the graph is there; the graph is
+ * read with it. */
+static void find_now(struct sg_options *o, char **words)
+{
+    for (; *words && strcmp(*words, "--") != 0; words++)
+        if (strncmp(*words, "--now=", 6) == 0)
+            o->value[SG_OPT_NOW] = *words + 6;
+        else if (strcmp(*words, "--now") == 0 && words[1])
+            o->value[SG_OPT_NOW] = words[1];
+}
+
 static int run_command(struct sg_cli *cli, char **words, struct sg_error *err)
 {
     const struct sg_command *c = cli->command;
 
+    find_now(&cli->options, words);
     if (!c->no_graph && !sg_cli_load(cli, err)) {
         if (!cli->graph_path)
             tell_late_option(words, err);

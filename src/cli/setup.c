@@ -80,6 +80,13 @@ void sg_cli_print_diags(const struct sg_diags *d)
         (void)fprintf(stderr, "there was more, and no memory to say it\n");
 }
 
+const char *sg_cli_now(const struct sg_cli *cli)
+{
+    const char *env = getenv("STAGEGRAPH_NOW"), *option = cli->options.value[SG_OPT_NOW];
+
+    return option ? option : env && *env ? env : NULL;
+}
+
 bool sg_cli_load(struct sg_cli *cli, struct sg_error *err)
 {
     struct sg_diags diags = SG_DIAGS_INIT;
@@ -87,7 +94,7 @@ bool sg_cli_load(struct sg_cli *cli, struct sg_error *err)
 
     if (!find_graph(cli, &cli->graph_path, err))
         return false;
-    ok = sg_graph_open(cli->graph_path, &cli->graph, &diags, err);
+    ok = sg_graph_open(cli->graph_path, sg_cli_now(cli), &cli->graph, &diags, err);
     if ((!ok && !cli->silent) || cli->command == &sg_cmd_check)
         sg_cli_print_diags(&diags);
     sg_diags_done(&diags);
@@ -98,8 +105,7 @@ bool sg_cli_load(struct sg_cli *cli, struct sg_error *err)
 
 static bool take_now(struct sg_cli *cli, struct sg_error *err)
 {
-    const char *env = getenv("STAGEGRAPH_NOW"), *option = cli->options.value[SG_OPT_NOW];
-    const char *text = option ? option : env && *env ? env : NULL;
+    const char *text = sg_cli_now(cli);
     struct sg_interval at;
 
     if (!text) {
@@ -109,7 +115,7 @@ static bool take_now(struct sg_cli *cli, struct sg_error *err)
     if (!sg_time_parse(text, cli->graph->zone, &at))
         return sg_error_set(err, SG_ERROR_USAGE, 0,
                             "%s%s: expected a date or a time like 2024-01-02T05:30Z",
-                            option ? "--now " : "$STAGEGRAPH_NOW = ", text);
+                            cli->options.value[SG_OPT_NOW] ? "--now " : "$STAGEGRAPH_NOW = ", text);
     cli->now_s = at.start_s;
     return true;
 }

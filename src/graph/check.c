@@ -1,6 +1,10 @@
 /* What holds between stages, and between the graph file and the world: calendars that fit into each
- * other where a stage needs a finer one, and code that is there. */
+ * other where a stage needs a finer one, and directories and code that are there. */
 #include "load.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "stagegraph/clock.h"
 #include "stagegraph/code.h"
@@ -128,11 +132,29 @@ static bool check_code(const struct sg_graph *g, const struct sg_stage *s,
     return ok;
 }
 
-bool sg_graph_check_code(const struct sg_graph *g, struct sg_code_cache *cache,
-                         struct sg_diags *diags, struct sg_error *err)
+/* False: it is none, and that has been said. */
+static bool check_workdir(const struct sg_graph *g, const struct sg_stage *s,
+                          struct sg_diags *diags)
+{
+    const struct sg_ini_entry *e = sg_ini_entry(g->private_->sections[s->id.i], "workdir");
+    unsigned line = e != NULL ? e->line : s->origin.line;
+    struct stat st;
+    int why = stat(s->workdir, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+
+    if (why != 0)
+        sg_diags_error(diags, s->origin.file, line, "workdir = %s: %s: %s",
+                       e != NULL ? e->value : "", s->workdir, strerror(why));
+    return why == 0;
+}
+
+bool sg_graph_check_files(const struct sg_graph *g, struct sg_code_cache *cache,
+                          struct sg_diags *diags, struct sg_error *err)
 {
     for (uint32_t i = 0; i < g->n_stages; i++) {
-        if (!check_code(g, &g->stages[i], cache, diags, err))
+        const struct sg_stage *s = &g->stages[i];
+
+        /* without the one, none of the others is there */
+        if (!s->is_source && check_workdir(g, s, diags) && !check_code(g, s, cache, diags, err))
             return false;
     }
     return true;

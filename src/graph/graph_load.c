@@ -118,6 +118,17 @@ static bool load_zone(struct sg_load *l, const struct sg_ini_section *s)
     return true;
 }
 
+/* A bare date begins in the graph's zone. */
+static void take_now(struct sg_load *l)
+{
+    struct sg_interval at;
+
+    if (l->now != NULL && sg_time_parse(l->now, l->g->zone, &at))
+        l->now_s = at.start_s;
+    else
+        l->now_s = sg_wall_now().ns / SG_NS_PER_S;
+}
+
 static void check_life(struct sg_load *l, const struct sg_interval *life,
                        const struct sg_ini_section *s)
 {
@@ -152,6 +163,7 @@ static bool load_graph(struct sg_load *l)
     if (!load_zone(l, s) || !sg_load_presets(l, g, SG_SECTION_GRAPH) || !set_keys(l, g, s) ||
         !set_default_name(l))
         return false;
+    take_now(l);
     check_life(l, &g->life, s);
     return true;
 }
@@ -377,14 +389,14 @@ static bool set_place(struct sg_load *l)
     return l->g->dir != NULL && l->g->file != NULL;
 }
 
-bool sg_graph_open(const char *path, struct sg_graph **ret, struct sg_diags *diags,
+bool sg_graph_open(const char *path, const char *now, struct sg_graph **ret, struct sg_diags *diags,
                    struct sg_error *err)
 {
     struct {
         struct sg_graph graph; /* first: sg_graph_free frees it by this address */
         struct sg_graph_private private_;
     } *both = calloc(1, sizeof(*both));
-    struct sg_load l = { .diags = diags, .err = err };
+    struct sg_load l = { .diags = diags, .err = err, .now = now };
     size_t before = diags->n_errors, n;
     bool ok;
 
@@ -394,7 +406,6 @@ bool sg_graph_open(const char *path, struct sg_graph **ret, struct sg_diags *dia
     l.g = &both->graph;
     l.p = &both->private_;
     l.arena = &both->private_.arena;
-    l.now_s = sg_wall_now().ns / SG_NS_PER_S;
     l.file = sg_arena_text(l.arena, path, err);
     ok = l.file != NULL && set_place(&l) && load_all(&l);
     sg_diags_sort(diags);

@@ -68,8 +68,9 @@ struct sg_load {
     struct sg_diags *diags;
     const char *file; /* as it was given, for messages */
     struct sg_error *err;
-    int64_t now_s;
-    bool *bad; /* of each stage: something is wrong that makes further checks senseless */
+    const char *now; /* as it was given, or NULL */
+    int64_t now_s;   /* from when the zone is known */
+    bool *bad;       /* of each stage: something is wrong that makes further checks senseless */
 };
 
 #define SG_LOAD_WRONG(l, line, ...) sg_diags_error((l)->diags, (l)->file, (line), __VA_ARGS__)

@@ -7,7 +7,7 @@
 bool sg_bench_graph(const char *path, struct sg_graph **ret, struct sg_error *err)
 {
     struct sg_diags diags = SG_DIAGS_INIT;
-    bool ok = sg_graph_open(path, ret, &diags, err) &&
+    bool ok = sg_graph_open(path, NULL, ret, &diags, err) &&
               sg_graph_configure(*ret, NULL, NULL, 0, NULL, 0, false, &diags, err);
 
     for (size_t i = 0; !ok && i < diags.n; i++)

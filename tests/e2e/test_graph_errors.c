@@ -185,6 +185,42 @@ static void a_need_over_a_boundary_that_cuts_a_partition_is_an_error(void **stat
     e2e_run(t, 0, "check");
 }
 
+/* Half-hour days don't fit into hours: wrong once there is one. */
+static void a_graph_is_judged_by_the_time_that_it_is_told(void **state)
+{
+    struct e2e *t = *state;
+
+    write_graph(t, "[graph]\nstart = 2090-01-01\ntimezone = Asia/Kolkata\n[source h]\npath = "
+                   "h/${ds}/${HH}\n[stage a]\npartition = day\nneeds = h\ncommand = true\noutput "
+                   "= a/${ds}\n");
+    e2e_setenv(t, "STAGEGRAPH_NOW", NULL);
+    e2e_run(t, 0, "check");
+    e2e_run(t, 0, "--now 2089-12-31 check");
+    e2e_run(t, 2, "--now 2090-02-01 check");
+    e2e_looks(t->err, "stagegraph.ini:8: needs: h: a@2090-01-01 begins at 2089-12-31T18:30Z, "
+                      "inside of h@*\n*\n");
+    e2e_run(t, 2, "plan --now 2090-02-01");
+    e2e_run(t, 2, "plan --now=2090-02-01");
+    e2e_setenv(t, "STAGEGRAPH_NOW", "2090-02-01");
+    e2e_run(t, 2, "check");
+    e2e_run(t, 0, "--now 2089-12-31 check");
+}
+
+static void a_workdir_that_is_not_there_is_told(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_edit(t, "stagegraph.ini", "[stage silver]\n", "[stage silver]\nworkdir = elswhere\n");
+    e2e_run(t, 2, "check");
+    e2e_looks(t->err,
+              "stagegraph.ini:*: workdir = elswhere: */elswhere: No such file or directory\n"
+              "stagegraph: stagegraph.ini: 1 error\n");
+    e2e_write(t, "elswhere", "");
+    e2e_run(t, 2, "check");
+    e2e_says(t->err, "elswhere: Not a directory");
+}
+
 static void a_file_that_is_not_there_is_named(void **state)
 {
     struct e2e *t = *state;
@@ -272,6 +308,8 @@ int main(void)
         e2e_test(an_option_on_a_continuation_line_is_fine),
         e2e_test(every_kind_of_mistake_is_an_error),
         e2e_test(a_need_over_a_boundary_that_cuts_a_partition_is_an_error),
+        e2e_test(a_graph_is_judged_by_the_time_that_it_is_told),
+        e2e_test(a_workdir_that_is_not_there_is_told),
         e2e_test(a_file_that_is_not_there_is_named),
         e2e_test(a_wrong_command_line_is_told_with_what_was_meant),
         e2e_test(params_are_checked_like_options),

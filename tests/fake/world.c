@@ -33,7 +33,7 @@ static void load(struct world *w, const struct sg_setting *param)
 {
     struct sg_error err = SG_ERROR_INIT;
     struct sg_diags diags = SG_DIAGS_INIT;
-    bool ok = sg_graph_open(scratch_path(&w->scratch, "g.ini"), &w->graph, &diags, &err);
+    bool ok = sg_graph_open(scratch_path(&w->scratch, "g.ini"), NULL, &w->graph, &diags, &err);
 
     ok = ok &&
          sg_graph_configure(w->graph, NULL, NULL, 0, param, param != NULL, false, &diags, &err);

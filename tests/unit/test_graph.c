@@ -152,7 +152,7 @@ static struct sg_graph *try_open(const char *text)
     struct sg_graph *g = NULL;
 
     write_text("g.ini", text);
-    if (!sg_graph_open("g.ini", &g, &diags, &err)) {
+    if (!sg_graph_open("g.ini", NULL, &g, &diags, &err)) {
         assert_null(g);
         assert_int_equal(err.code, SG_ERROR_GRAPH);
         assert_true(diags.n_errors > 0);
@@ -305,7 +305,7 @@ static void the_example_of_the_contract_is_loaded(void **state)
     assert_int_equal(g->profiles[1].n_options, 1);
 
     /* Its code: first there is none. */
-    assert_true(sg_graph_check_code(g, cache, &diags, &err));
+    assert_true(sg_graph_check_files(g, cache, &diags, &err));
     assert_string_equal(
         told(&diags),
         "g.ini:31: the code pattern jobs/bronze/**.py matches no file\n"
@@ -314,7 +314,7 @@ static void the_example_of_the_contract_is_loaded(void **state)
     sg_diags_done(&diags);
     for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++)
         make_file(code[i]);
-    assert_true(sg_graph_check_code(g, cache, &diags, &err));
+    assert_true(sg_graph_check_files(g, cache, &diags, &err));
     assert_int_equal(diags.n, 0);
     for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++)
         unlink(code[i]);
@@ -1218,11 +1218,11 @@ static void a_graph_that_cannot_be_opened_is_one_error(void **state)
     struct sg_graph *g = NULL;
 
     (void)state;
-    assert_false(sg_graph_open("none.ini", &g, &diags, &err));
+    assert_false(sg_graph_open("none.ini", NULL, &g, &diags, &err));
     assert_int_equal(err.code, SG_ERROR_GRAPH);
     assert_string_equal(err.text, "open the graph file none.ini: No such file or directory");
     err = (struct sg_error)SG_ERROR_INIT;
-    assert_false(sg_graph_open("none/none.ini", &g, &diags, &err));
+    assert_false(sg_graph_open("none/none.ini", NULL, &g, &diags, &err));
     assert_string_equal(err.text, "open the graph file none/none.ini: no such directory");
     assert_int_equal(diags.n, 0);
     assert_null(g);
