@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stagegraph/buf.h"
@@ -15,8 +16,9 @@
 
 #include "cli.h"
 
-#define COLUMNS 98
-#define DAYS    3 /* of the example, so that its first run is short */
+#define COLUMNS      98
+#define DEFAULT_NAME "stagegraph.ini"
+#define DAYS         3 /* of the example, so that its first run is short */
 
 /* What the example gives to a key; else the key is a comment with its default. */
 struct given {
@@ -141,7 +143,9 @@ static bool write_new(const char *path, struct sg_span text, struct sg_error *er
         return sg_error_set(err, SG_ERROR_USAGE, 0, "%s is there already: it is left as it is",
                             path);
     if (fd < 0)
-        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "write %s", path);
+        return sg_error_set(err,
+                            errno == ENOENT || errno == ENOTDIR ? SG_ERROR_USAGE : SG_ERROR_SYSTEM,
+                            errno, "write %s", path);
     ok = sg_files_write_fd(fd, text.at, text.len, err);
     if (close(fd) != 0 && ok)
         ok = sg_error_set(err, SG_ERROR_SYSTEM, errno, "write %s", path);
@@ -150,15 +154,13 @@ static bool write_new(const char *path, struct sg_span text, struct sg_error *er
     return ok || sg_error_wrap(err, "%s", path);
 }
 
-static bool take_now(const struct sg_options *o, int64_t *ret_s, struct sg_error *err)
+static bool take_now(const struct sg_cli *cli, int64_t *ret_s, struct sg_error *err)
 {
-    const char *env = getenv("STAGEGRAPH_NOW"), *text = o->value[SG_OPT_NOW];
+    const char *text = sg_cli_now(cli);
     struct sg_interval at;
     struct sg_zone *utc;
     bool ok;
 
-    if (!text && env && *env)
-        text = env;
     *ret_s = sg_wall_now().ns / SG_NS_PER_S;
     if (!text)
         return true;
@@ -167,7 +169,9 @@ static bool take_now(const struct sg_options *o, int64_t *ret_s, struct sg_error
     ok = sg_time_parse(text, utc, &at);
     sg_zone_free(utc);
     if (!ok)
-        return sg_error_set(err, SG_ERROR_USAGE, 0, "--now %s: expected a date or a time", text);
+        return sg_error_set(err, SG_ERROR_USAGE, 0,
+                            "%s%s: expected a date or a time like 2024-01-02T05:30Z",
+                            cli->options.value[SG_OPT_NOW] ? "--now " : "$STAGEGRAPH_NOW = ", text);
     *ret_s = at.start_s;
     return true;
 }
@@ -177,6 +181,7 @@ static int run_init(struct sg_cli *cli, struct sg_error *err)
     const struct sg_options *o = &cli->options;
     const char *path = o->n_words ? o->words[0] : o->value[SG_OPT_GRAPH];
     struct sg_buf text = SG_BUF_INIT;
+    struct stat st;
     int64_t now_s;
     bool ok;
 
@@ -185,16 +190,22 @@ static int run_init(struct sg_cli *cli, struct sg_error *err)
         return -1;
     }
     if (!path)
-        path = "stagegraph.ini";
-    if (!take_now(o, &now_s, err))
+        path = DEFAULT_NAME;
+    else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        path = sg_arena_printf(&cli->arena, err, "%s/" DEFAULT_NAME, path);
+    if (!path)
+        return -1;
+    if (!take_now(cli, &now_s, err))
         return -1;
     ok = compose(&text, now_s, err) && write_new(path, sg_buf_span(&text), err);
     sg_buf_done(&text);
     if (!ok)
         return -1;
-    (void)printf("wrote %s: a graph of two stages that runs as it is (stagegraph plan, stagegraph "
-                 "run)\n",
-                 path);
+    (void)printf("wrote %s: a graph of two stages that runs as it is (", path);
+    if (strcmp(path, DEFAULT_NAME) == 0)
+        (void)printf("stagegraph plan, stagegraph run)\n");
+    else
+        (void)printf("stagegraph -f %s plan, then run)\n", path);
     return SG_EXIT_OK;
 }
 
@@ -203,7 +214,8 @@ const struct sg_command sg_cmd_init = {
     .summary = "write a commented graph file to start from",
     .usage = "[FILE]",
     .detail =
-        "FILE is stagegraph.ini unless it is named. A file that is there is never overwritten.",
+        "FILE is stagegraph.ini unless it is named; a directory gets one of that name. A file "
+        "that is\nthere is never overwritten.",
     .nodes = true,
     .no_graph = true,
     .run = run_init,

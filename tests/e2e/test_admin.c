@@ -47,7 +47,21 @@ static void init_never_overwrites(void **state)
     e2e_run(t, 0, "-f third.ini init");
     assert_true(e2e_exists(t, "third.ini"));
     e2e_run(t, 2, "init a.ini b.ini");
-    e2e_run(t, 71, "init no/such/dir.ini");
+    e2e_run(t, 2, "init no/such/dir.ini");
+    e2e_says(t->err, "write no/such/dir.ini: No such file or directory");
+    /* In a directory it has its usual name, and the answer says how it is found. */
+    e2e_write(t, "dir/a", "");
+    e2e_run(t, 0, "init dir");
+    e2e_same(t->out,
+             "wrote dir/stagegraph.ini: a graph of two stages that runs as it is (stagegraph -f "
+             "dir/stagegraph.ini plan, then run)\n",
+             __FILE__, __LINE__);
+    e2e_run(t, 0, "-f dir/stagegraph.ini check");
+    e2e_run(t, 2, "init dir");
+    e2e_says(t->err, "dir/stagegraph.ini is there already");
+    e2e_run(t, 2, "init --now yesterday new.ini");
+    e2e_says(t->err, "--now yesterday: expected a date or a time");
+    assert_false(e2e_exists(t, "new.ini"));
 }
 
 /* ---- completion */
