@@ -87,6 +87,7 @@ static bool print_options(const char *name)
     (void)printf(g ? "| option | | of |\n|---|---|---|\n" : "| option | |\n|---|---|\n");
     for (size_t i = 0; i < SG_OPT_COUNT; i++) {
         const struct sg_option *o = &sg_option_table[i];
+        char help[SG_OPTION_HELP];
 
         if (group_of(o) != g)
             continue;
@@ -99,7 +100,7 @@ static bool print_options(const char *name)
                                                  : " ");
         print_cell(o->metavar);
         (void)printf("%s` | ", o->arg == SG_ARG_OPTIONAL ? "]" : "");
-        print_cell(o->help);
+        print_cell(sg_option_help(o, help));
         (void)printf(" |");
         if (g) {
             (void)printf(" ");

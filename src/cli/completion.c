@@ -406,6 +406,8 @@ static void print_fish_values(FILE *out, enum values v, const char *metavar)
 
 static void print_fish_option(FILE *out, const struct sg_option *o)
 {
+    char help[SG_OPTION_HELP];
+
     if (o->groups & SG_GROUP_GLOBAL) {
         (void)fprintf(out, "complete -c stagegraph");
     } else {
@@ -421,7 +423,7 @@ static void print_fish_option(FILE *out, const struct sg_option *o)
     if (o->arg == SG_ARG_REQUIRED)
         print_fish_values(out, values_of(o->metavar), o->metavar);
     (void)fprintf(out, " -d ");
-    print_quoted(out, o->help);
+    print_quoted(out, sg_option_help(o, help));
     (void)fprintf(out, "\n");
 }
 

@@ -80,14 +80,9 @@ static int plan_status(const struct sg_cli *cli)
     return c.blocked_must > 0 ? SG_EXIT_BLOCKED : SG_EXIT_OK;
 }
 
-static bool jobs_of(const struct sg_cli *cli, int32_t *ret, struct sg_error *err)
+static int32_t jobs_of(const struct sg_cli *cli)
 {
-    int64_t jobs;
-
-    if (!sg_options_int(&cli->options, SG_OPT_JOBS, 1, 10000, cli->graph->jobs, &jobs, err))
-        return false;
-    *ret = (int32_t)jobs;
-    return true;
+    return (int32_t)sg_options_number(&cli->options, SG_OPT_JOBS, cli->graph->jobs);
 }
 
 int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
@@ -98,10 +93,10 @@ int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
     struct usual usual;
     struct sg_usual_source source = { ask_usual, &usual };
     struct sg_view view;
-    int32_t jobs;
+    int32_t jobs = jobs_of(cli);
     int status = -1;
 
-    if (!jobs_of(cli, &jobs, err) || !sg_outputs_open(cli, &outs, err))
+    if (!sg_outputs_open(cli, &outs, err))
         return -1;
     if (!sg_history_open(cli->graph->state, true, &history, NULL, &ignored))
         history = NULL; /* only estimates are lost */
@@ -428,14 +423,12 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
     struct execution x = { .cli = cli, .registry_fd = -1 };
     struct sg_sink sinks[4];
     struct sg_outcome outcome = { 0 };
-    int64_t keep_going;
     int status = -1;
 
-    if (!jobs_of(cli, &x.jobs, err) ||
-        !sg_options_int(&cli->options, SG_OPT_KEEP_GOING, 0, INT32_MAX, 0, &keep_going, err) ||
-        !sg_outputs_open(cli, &x.outs, err))
+    if (!sg_outputs_open(cli, &x.outs, err))
         return -1;
-    x.keep_going = (int32_t)keep_going;
+    x.jobs = jobs_of(cli);
+    x.keep_going = (int32_t)sg_options_number(&cli->options, SG_OPT_KEEP_GOING, 0);
     if (!sg_run_id_new(sg_wall_now(), x.run_id, err) || !sg_cli_make_plan(cli, x.run_id, err) ||
         !prepare(&x, sinks, err))
         goto done;

@@ -44,7 +44,7 @@ static void print_row(FILE *out, const char *left, int columns, const char *help
 
 static void print_option(FILE *out, const struct sg_option *o)
 {
-    char left[80];
+    char left[80], help[SG_OPTION_HELP];
     char letter[8] = "    ";
 
     if (o->letter)
@@ -54,7 +54,7 @@ static void print_option(FILE *out, const struct sg_option *o)
                    : o->arg == SG_ARG_OPTIONAL ? "[="
                                                : " ",
                    o->metavar, o->arg == SG_ARG_OPTIONAL ? "]" : "");
-    print_row(out, left, 28, o->help);
+    print_row(out, left, 28, sg_option_help(o, help));
 }
 
 static void print_options(FILE *out, unsigned groups)

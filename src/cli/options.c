@@ -6,7 +6,8 @@
 
 #include "stagegraph/text.h"
 
-#define RUNS (SG_GROUP_RUN)
+#define RUNS   (SG_GROUP_RUN)
+#define OF_KEY NULL /* what its key in [profile] says */
 
 /* clang-format off */
 const struct sg_option sg_option_table[SG_OPT_COUNT] = {
@@ -18,52 +19,35 @@ const struct sg_option sg_option_table[SG_OPT_COUNT] = {
         "decide what is due as if it were TIME; else $STAGEGRAPH_NOW" },
     [SG_OPT_HELP] = { SG_OPT_HELP, "help", 'h', SG_ARG_NONE, SG_GROUP_GLOBAL, "", "this text" },
     [SG_OPT_VERSION] = { SG_OPT_VERSION, "version", 0, SG_ARG_NONE, SG_GROUP_GLOBAL, "", "the version" },
-    [SG_OPT_FROM] = { SG_OPT_FROM, "from", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "D",
-        "first date (local), time (UTC), week or month" },
-    [SG_OPT_TO] = { SG_OPT_TO, "to", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "D",
-        "last date, week or month (inclusive), or a time (exclusive)" },
-    [SG_OPT_DATE] = { SG_OPT_DATE, "date", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "D", "that date alone" },
-    [SG_OPT_LAST] = { SG_OPT_LAST, "last", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "24h|7d",
-        "the time before now" },
-    [SG_OPT_ONLY] = { SG_OPT_ONLY, "only", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "STAGE,…",
-        "these stages alone; their inputs are taken as they are" },
-    [SG_OPT_UPTO] = { SG_OPT_UPTO, "upto", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "STAGE,…",
-        "these stages and all that they need" },
-    [SG_OPT_WITH_NEEDS] = { SG_OPT_WITH_NEEDS, "with-needs", 0, SG_ARG_NONE, SG_GROUP_SELECT, "",
-        "also make missing inputs that lie outside of the range" },
-    [SG_OPT_FORCE] = { SG_OPT_FORCE, "force", 0, SG_ARG_OPTIONAL, SG_GROUP_SELECT, "STAGE,…",
-        "run what is fresh too: all of it, or the named stages" },
-    [SG_OPT_STALE] = { SG_OPT_STALE, "stale", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT, "REASON,…",
-        "run a node only if one of these reasons holds (interrupted missing damaged code command "
-        "params version input upstream)" },
+    [SG_OPT_FROM] = { SG_OPT_FROM, "from", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "D", OF_KEY },
+    [SG_OPT_TO] = { SG_OPT_TO, "to", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "D", OF_KEY },
+    [SG_OPT_DATE] = { SG_OPT_DATE, "date", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "D", OF_KEY },
+    [SG_OPT_LAST] = { SG_OPT_LAST, "last", 0, SG_ARG_REQUIRED, SG_GROUP_RANGE, "24h|7d", OF_KEY },
+    [SG_OPT_ONLY] = { SG_OPT_ONLY, "only", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "STAGE,…", OF_KEY },
+    [SG_OPT_UPTO] = { SG_OPT_UPTO, "upto", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "STAGE,…", OF_KEY },
+    [SG_OPT_WITH_NEEDS] = { SG_OPT_WITH_NEEDS, "with-needs", 0, SG_ARG_NONE, SG_GROUP_SELECT, "", OF_KEY },
+    [SG_OPT_FORCE] = { SG_OPT_FORCE, "force", 0, SG_ARG_OPTIONAL, SG_GROUP_SELECT, "STAGE,…", OF_KEY },
+    [SG_OPT_STALE] = { SG_OPT_STALE, "stale", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT, "REASON,…", OF_KEY },
     [SG_OPT_PROFILE] = { SG_OPT_PROFILE, "profile", 0, SG_ARG_REQUIRED, SG_GROUP_PROFILE, "NAME",
         "take params, stage keys and run options from [profile NAME]" },
     [SG_OPT_SET] = { SG_OPT_SET, "set", 0, SG_ARG_REQUIRED, SG_GROUP_PROFILE, "stage.key=value",
         "a stage key for this run alone" },
-    [SG_OPT_WINDOW] = { SG_OPT_WINDOW, "window", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "N",
-        "the N newest due partitions of the graph's default" },
-    [SG_OPT_LOOKBACK] = { SG_OPT_LOOKBACK, "lookback", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "N",
-        "look again at N partitions before the window" },
-    [SG_OPT_ORDER] = { SG_OPT_ORDER, "order", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT, "newest|oldest",
-        "which partitions go first (oldest)" },
-    [SG_OPT_JOBS] = { SG_OPT_JOBS, "jobs", 'j', SG_ARG_REQUIRED, RUNS | SG_GROUP_PLAN, "N",
-        "jobs at once (the graph's, or 1)" },
-    [SG_OPT_KEEP_GOING] = { SG_OPT_KEEP_GOING, "keep-going", 'k', SG_ARG_REQUIRED, RUNS, "N",
-        "stop after N failed nodes, 0: never (0)" },
+    [SG_OPT_WINDOW] = { SG_OPT_WINDOW, "window", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "N", OF_KEY },
+    [SG_OPT_LOOKBACK] = { SG_OPT_LOOKBACK, "lookback", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT | SG_GROUP_ACCEPT, "N", OF_KEY },
+    [SG_OPT_ORDER] = { SG_OPT_ORDER, "order", 0, SG_ARG_REQUIRED, SG_GROUP_SELECT, "newest|oldest", OF_KEY },
+    [SG_OPT_JOBS] = { SG_OPT_JOBS, "jobs", 'j', SG_ARG_REQUIRED, RUNS | SG_GROUP_PLAN, "N", OF_KEY },
+    [SG_OPT_KEEP_GOING] = { SG_OPT_KEEP_GOING, "keep-going", 'k', SG_ARG_REQUIRED, RUNS, "N", OF_KEY },
     [SG_OPT_DRY_RUN] = { SG_OPT_DRY_RUN, "dry-run", 'n', SG_ARG_NONE,
-        RUNS | SG_GROUP_ACCEPT | SG_GROUP_REVOKE, "", "show what would be done, do nothing" },
-    [SG_OPT_WAIT] = { SG_OPT_WAIT, "wait", 0, SG_ARG_NONE, RUNS, "",
-        "wait for nodes that another run holds (else they are left out)" },
+        RUNS | SG_GROUP_ACCEPT | SG_GROUP_REVOKE, "", OF_KEY },
+    [SG_OPT_WAIT] = { SG_OPT_WAIT, "wait", 0, SG_ARG_NONE, RUNS, "", OF_KEY },
     [SG_OPT_JSON] = { SG_OPT_JSON, "json", 0, SG_ARG_OPTIONAL, SG_GROUP_OUTPUT | SG_GROUP_STATUS,
         "FILE",
         "JSON to FILE, or to standard output (people's text then goes to standard error)" },
-    [SG_OPT_NO_LOG] = { SG_OPT_NO_LOG, "no-log", 0, SG_ARG_NONE, RUNS, "", "write no log files" },
-    [SG_OPT_QUIET] = { SG_OPT_QUIET, "quiet", 'q', SG_ARG_NONE, RUNS, "",
-        "failures and results alone" },
-    [SG_OPT_VERBOSE] = { SG_OPT_VERBOSE, "verbose", 'v', SG_ARG_NONE, RUNS | SG_GROUP_PLAN, "",
-        "more: reasons, timings" },
+    [SG_OPT_NO_LOG] = { SG_OPT_NO_LOG, "no-log", 0, SG_ARG_NONE, RUNS, "", OF_KEY },
+    [SG_OPT_QUIET] = { SG_OPT_QUIET, "quiet", 'q', SG_ARG_NONE, RUNS, "", OF_KEY },
+    [SG_OPT_VERBOSE] = { SG_OPT_VERBOSE, "verbose", 'v', SG_ARG_NONE, RUNS | SG_GROUP_PLAN, "", OF_KEY },
     [SG_OPT_COLOR] = { SG_OPT_COLOR, "color", 0, SG_ARG_REQUIRED, RUNS | SG_GROUP_PLAN,
-        "auto|always|never", "colours (auto; NO_COLOR is heeded)" },
+        "auto|always|never", OF_KEY },
     [SG_OPT_EXIT_CODE] = { SG_OPT_EXIT_CODE, "exit-code", 0, SG_ARG_NONE, SG_GROUP_PLAN, "",
         "exit 6 when there is something to run, else 3, 4 or 0" },
     [SG_OPT_STAGE] = { SG_OPT_STAGE, "stage", 0, SG_ARG_REQUIRED, SG_GROUP_HISTORY, "STAGE",
@@ -86,6 +70,33 @@ const struct sg_option sg_option_table[SG_OPT_COUNT] = {
         "remove runs and attempts that began longer ago" },
 };
 /* clang-format on */
+
+const struct sg_key *sg_option_key(const struct sg_option *o)
+{
+    char name[40]; /* no row's is longer */
+    size_t n = strlen(o->name);
+
+    if (n >= sizeof(name))
+        return NULL;
+    for (size_t i = 0; i <= n; i++)
+        name[i] = o->name[i] == '-' ? '_' : o->name[i];
+    return sg_key_find(SG_SECTION_PROFILE, name);
+}
+
+const char *sg_option_help(const struct sg_option *o, char buf[SG_OPTION_HELP])
+{
+    const struct sg_key *k = o->help ? NULL : sg_option_key(o);
+    size_t n;
+
+    if (!k)
+        return o->help;
+    n = (size_t)snprintf(buf, SG_OPTION_HELP, "%s", k->help);
+    for (size_t i = 0; k->type == SG_KEY_CHOICES && k->choices[i] && n < SG_OPTION_HELP; i++)
+        n += (size_t)snprintf(buf + n, SG_OPTION_HELP - n, "%s%s", i ? " " : " (", k->choices[i]);
+    if (k->type == SG_KEY_CHOICES && n < SG_OPTION_HELP)
+        (void)snprintf(buf + n, SG_OPTION_HELP - n, ")");
+    return buf;
+}
 
 bool sg_options_has(const struct sg_options *o, enum sg_option_id id)
 {
@@ -211,7 +222,7 @@ static bool is_stage_date(const struct sg_stage *s, const char *which, const cha
 {
     size_t len = strlen(s->name);
 
-    if (s->is_source || n != len + strlen(which) || strncmp(name + len, which, n - len) != 0)
+    if (n != len + strlen(which) || strncmp(name + len, which, n - len) != 0)
         return false;
     for (size_t i = 0; i < len; i++)
         if (s->name[i] != name[i] && !(s->name[i] == '_' && name[i] == '-'))
@@ -230,6 +241,10 @@ static bool find_stage_date(struct sg_options *o, struct sg_arena *a, const stru
 
         if (!start && !is_stage_date(&g->stages[i], "-end-date", name, n))
             continue;
+        if (g->stages[i].is_source)
+            return sg_error_set(err, SG_ERROR_USAGE, 0,
+                                "--%.*s: %s is a source, stages alone have dates", (int)n, name,
+                                g->stages[i].name);
         if (!*dates)
             *dates = SG_ARENA_NEW(a, g->n_stages, const char *, err);
         if (!*dates)
@@ -248,6 +263,7 @@ static bool take_stage_date(struct parse *p, const char *word, const char *name,
     if (!find_stage_date(p->o, p->arena, p->graph, name, n, &date, err))
         return false;
     *ret = date != NULL;
+    p->o->dates_given |= *ret;
     return !date || take_value(p, word, attached, date, err);
 }
 
@@ -442,6 +458,54 @@ bool sg_options_profile(struct sg_options *o, struct sg_arena *a, const struct s
         if (!profile_option(o, a, g, &p->options[i], err))
             return sg_error_wrap(err, "profile %s", p->name);
     return true;
+}
+
+/* "newest or oldest", "auto, always or never". */
+static void join_choices(const char *const *choices, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; choices[i] && n < size; i++)
+        n += (size_t)snprintf(buf + n, size - n, "%s%s",
+                              i == 0           ? ""
+                              : choices[i + 1] ? ", "
+                                               : " or ",
+                              choices[i]);
+}
+
+static bool check_choice(const char *option, const struct sg_key *k, const char *value,
+                         struct sg_error *err)
+{
+    char all[200];
+
+    for (size_t i = 0; k->choices[i]; i++)
+        if (strcmp(k->choices[i], value) == 0)
+            return true;
+    join_choices(k->choices, all, sizeof(all));
+    return sg_error_set(err, SG_ERROR_USAGE, 0, "--%s %s: expected %s", option, value, all);
+}
+
+bool sg_options_check(const struct sg_options *o, struct sg_error *err)
+{
+    for (size_t i = 0; i < SG_OPT_COUNT; i++) {
+        const struct sg_option *row = &sg_option_table[i];
+        const struct sg_key *k = o->value[i] ? sg_option_key(row) : NULL;
+        int64_t unused;
+
+        if (k && k->type == SG_KEY_INT &&
+            !sg_options_int(o, row->id, k->min, k->max, 0, &unused, err))
+            return false;
+        if (k && k->type == SG_KEY_CHOICE && !check_choice(row->name, k, o->value[i], err))
+            return false;
+    }
+    return true;
+}
+
+int64_t sg_options_number(const struct sg_options *o, enum sg_option_id id, int64_t fallback)
+{
+    int64_t v;
+
+    return o->value[id] && sg_text_int(o->value[id], &v) ? v : fallback;
 }
 
 bool sg_options_int(const struct sg_options *o, enum sg_option_id id, int64_t min, int64_t max,

@@ -1,7 +1,8 @@
 /*
  * options: every option of the command line as a row, and the words of one invocation.
  *
- * Floor: cli. One table feeds parsing, did-you-mean, --help and the run options of profiles.
+ * Floor: cli. One table feeds parsing, did-you-mean, --help, completion and the reference; what is
+ * a key of profiles, too, has its help, bounds and choices in the table of keys alone.
  */
 #ifndef STAGEGRAPH_OPTIONS_H
 #define STAGEGRAPH_OPTIONS_H
@@ -13,6 +14,7 @@
 #include "stagegraph/arena.h"
 #include "stagegraph/error.h"
 #include "stagegraph/graph.h"
+#include "stagegraph/keys.h"
 
 enum sg_option_id {
     SG_OPT_CHDIR,
@@ -82,10 +84,18 @@ struct sg_option {
     char letter;      /* 0: none */
     enum sg_option_arg arg;
     unsigned groups;
-    const char *metavar, *help;
+    const char *metavar;
+    const char *help; /* NULL: its key's; see sg_option_help() */
 };
 
 extern const struct sg_option sg_option_table[SG_OPT_COUNT]; /* row i has id i */
+
+/* The key of [profile] that an option is as well, or NULL. Bounds, choices and help are the key's.
+ */
+const struct sg_key *sg_option_key(const struct sg_option *o);
+/* Its help, or its key's with what may be chosen; in `buf` where it has to be put together. */
+#define SG_OPTION_HELP 300
+const char *sg_option_help(const struct sg_option *o, char buf[SG_OPTION_HELP]);
 
 struct sg_options {
     const char *value[SG_OPT_COUNT]; /* NULL: not given; "" for a flag or an empty optional value */
@@ -93,6 +103,7 @@ struct sg_options {
     struct sg_setting *sets, *params; /* in the arena */
     size_t n_sets, n_params, cap_sets, cap_params;
     const char **stage_start, **stage_end; /* a stage; NULL: none given */
+    bool dates_given;                      /* one of them, on the command line */
     const char **words;                    /* NODE… */
     size_t n_words, cap_words;
 };
@@ -109,6 +120,12 @@ bool sg_options_parse(struct sg_options *o, struct sg_arena *a, char **argv, uns
 /* The run options of a profile, where the command line did not give them, nor another range. */
 bool sg_options_profile(struct sg_options *o, struct sg_arena *a, const struct sg_graph *g,
                         const struct sg_profile *p, struct sg_error *err) SG_MUST;
+
+/* Numbers and choices, by the bounds of their keys. Code usage, naming option, value and what was
+ * expected. */
+bool sg_options_check(const struct sg_options *o, struct sg_error *err) SG_MUST;
+/* The number of an option that sg_options_check() has passed; `fallback` when not given. */
+int64_t sg_options_number(const struct sg_options *o, enum sg_option_id id, int64_t fallback);
 
 bool sg_options_has(const struct sg_options *o, enum sg_option_id id);
 /* A whole number within bounds; `fallback` when not given. Code usage, naming option and value. */

@@ -24,27 +24,18 @@ static bool locale_is_utf8(void)
     return false;
 }
 
-static bool wants_colour(const struct sg_cli *cli, bool terminal, bool dumb, bool *ret,
-                         struct sg_error *err)
+static bool wants_colour(const struct sg_cli *cli, bool terminal, bool dumb)
 {
     const char *how = cli->options.value[SG_OPT_COLOR];
     const char *no = getenv("NO_COLOR");
 
     if (!how || strcmp(how, "auto") == 0)
-        *ret = terminal && !dumb && !(no && *no);
-    else if (strcmp(how, "always") == 0)
-        *ret = true;
-    else if (strcmp(how, "never") == 0)
-        *ret = false;
-    else
-        return sg_error_set(err, SG_ERROR_USAGE, 0, "--color %s: expected auto, always or never",
-                            how);
-    return true;
+        return terminal && !dumb && !(no && *no);
+    return strcmp(how, "always") == 0;
 }
 
 /* A file or a pipe is read by programs and editors: it gets UTF-8; a terminal what it can show. */
-static bool config(const struct sg_cli *cli, int fd, struct sg_out_config *ret,
-                   struct sg_error *err)
+static void config(const struct sg_cli *cli, int fd, struct sg_out_config *ret)
 {
     const char *term = getenv("TERM");
     bool dumb = !term || !*term || strcmp(term, "dumb") == 0;
@@ -58,7 +49,7 @@ static bool config(const struct sg_cli *cli, int fd, struct sg_out_config *ret,
         ret->columns = w.ws_col;
         ret->rows = w.ws_row;
     }
-    return wants_colour(cli, ret->terminal, dumb, &ret->colour, err);
+    ret->colour = wants_colour(cli, ret->terminal, dumb);
 }
 
 static bool same_file(int a, int b)
@@ -102,8 +93,8 @@ bool sg_outputs_open(struct sg_cli *cli, struct sg_outputs *ret, struct sg_error
     memset(ret, 0, sizeof(*ret));
     ret->fd = -1;
     ret->lost = &cli->output_lost;
-    if (!config(cli, STDOUT_FILENO, &out, err) || !config(cli, STDERR_FILENO, &error, err))
-        return false;
+    config(cli, STDOUT_FILENO, &out);
+    config(cli, STDERR_FILENO, &error);
     out.patient = !runs;
     ret->block = out.terminal && term && *term && strcmp(term, "dumb") != 0;
     sg_out_init(&ret->standard, &out);

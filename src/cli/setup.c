@@ -146,7 +146,7 @@ bool sg_cli_configure(struct sg_cli *cli, const char *profile, bool lenient, str
         sg_cli_print_diags(&diags);
     sg_diags_done(&diags);
     return ok && (!p || sg_options_profile(o, &cli->arena, cli->graph, p, err)) &&
-           take_now(cli, err);
+           sg_options_check(o, err) && take_now(cli, err);
 }
 
 bool sg_cli_open_store(struct sg_cli *cli, struct sg_error *err)
@@ -345,7 +345,7 @@ static bool take_nodes(struct sg_cli *cli, struct sg_request *r, struct sg_error
     if (r->upto && r->n_named > 0)
         return sg_error_set(err, SG_ERROR_USAGE, 0, "name nodes, or stages, not both at once");
     if (r->n_named > 0 && (is_given(o, SG_OPT_FROM) || is_given(o, SG_OPT_TO) ||
-                           is_given(o, SG_OPT_DATE) || is_given(o, SG_OPT_LAST)))
+                           is_given(o, SG_OPT_DATE) || is_given(o, SG_OPT_LAST) || o->dates_given))
         return sg_error_set(err, SG_ERROR_USAGE, 0,
                             "name nodes, or give a range, not both at once");
     return true;
@@ -354,15 +354,14 @@ static bool take_nodes(struct sg_cli *cli, struct sg_request *r, struct sg_error
 static bool take_window(struct sg_cli *cli, struct sg_request *r, struct sg_error *err)
 {
     const struct sg_options *o = &cli->options;
-    int64_t window, lookback;
+    int64_t window = sg_options_number(o, SG_OPT_WINDOW, 0);
+    int64_t lookback = sg_options_number(o, SG_OPT_LOOKBACK, 0);
 
-    if (!sg_options_int(o, SG_OPT_WINDOW, 1, 10000000, 0, &window, err) ||
-        !sg_options_int(o, SG_OPT_LOOKBACK, 0, 10000000, 0, &lookback, err))
-        return false;
     if (r->has_range || r->n_named > 0) {
         /* a range or nodes of the command line beat the profile's window */
         if (window && !o->from_profile[SG_OPT_WINDOW])
-            return sg_error_set(err, SG_ERROR_USAGE, 0, "--window and a range exclude each other");
+            return sg_error_set(err, SG_ERROR_USAGE, 0, "--window and %s exclude each other",
+                                r->has_range ? "a range" : "names of nodes");
         return true;
     }
     r->window = (int32_t)window;
@@ -395,12 +394,7 @@ bool sg_cli_request(struct sg_cli *cli, struct sg_error *err)
         return sg_error_set(err, SG_ERROR_USAGE, 0, "--stale: name a reason");
     r->with_needs = v[SG_OPT_WITH_NEEDS] != NULL;
     r->wait = v[SG_OPT_WAIT] != NULL;
-    if (v[SG_OPT_ORDER]) {
-        if (strcmp(v[SG_OPT_ORDER], "newest") != 0 && strcmp(v[SG_OPT_ORDER], "oldest") != 0)
-            return sg_error_set(err, SG_ERROR_USAGE, 0, "--order %s: expected newest or oldest",
-                                v[SG_OPT_ORDER]);
-        r->newest_first = v[SG_OPT_ORDER][0] == 'n';
-    }
+    r->newest_first = v[SG_OPT_ORDER] && strcmp(v[SG_OPT_ORDER], "newest") == 0;
     return true;
 }
 

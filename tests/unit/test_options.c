@@ -106,15 +106,72 @@ static void the_table_is_in_order_and_says_what_each_does(void **state)
     (void)state;
     for (size_t i = 0; i < SG_OPT_COUNT; i++) {
         const struct sg_option *row = &sg_option_table[i];
+        char help[SG_OPTION_HELP];
 
         assert_int_equal(row->id, i);
-        if (!row->name || !*row->name || !row->help || !*row->help || row->groups == 0 ||
+        /* of what is a key as well, the key's row is the one that says it */
+        assert_true(!row->help == (sg_option_key(row) != NULL));
+        if (!row->name || !*row->name || !*sg_option_help(row, help) || row->groups == 0 ||
             (row->arg == SG_ARG_NONE) != (row->metavar[0] == '\0'))
             fail_msg("row %zu, %s", i, row->name);
         for (size_t k = 0; k < i; k++)
             if (strcmp(sg_option_table[k].name, row->name) == 0 ||
                 (row->letter && sg_option_table[k].letter == row->letter))
                 fail_msg("--%s and --%s are alike", row->name, sg_option_table[k].name);
+    }
+}
+
+static void the_words_of_an_option_are_the_choices_of_its_key(void **state)
+{
+    size_t seen = 0;
+
+    (void)state;
+    for (size_t i = 0; i < SG_OPT_COUNT; i++) {
+        const struct sg_option *row = &sg_option_table[i];
+        const struct sg_key *k = sg_option_key(row);
+        char help[SG_OPTION_HELP], all[200] = "";
+
+        if (!k || !k->choices)
+            continue;
+        for (size_t c = 0; k->choices[c]; c++)
+            (void)snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", c ? "|" : "",
+                           k->choices[c]);
+        if (k->type == SG_KEY_CHOICE)
+            assert_string_equal(row->metavar, all);
+        for (size_t c = 0; k->type == SG_KEY_CHOICES && k->choices[c]; c++)
+            assert_non_null(strstr(sg_option_help(row, help), k->choices[c]));
+        seen++;
+    }
+    assert_int_equal(seen, 3); /* stale, order, color */
+}
+
+static void what_a_key_bounds_is_bounded_on_the_command_line(void **state)
+{
+    static const struct {
+        enum sg_option_id id;
+        const char *value, *says; /* NULL: fine */
+    } rows[] = {
+        { SG_OPT_JOBS, "100000", NULL },
+        { SG_OPT_JOBS, "100001", "--jobs 100001: expected a whole number from 1 to 100000" },
+        { SG_OPT_KEEP_GOING, "0", NULL },
+        { SG_OPT_KEEP_GOING, "-1", "--keep-going -1: expected a whole number from 0 to 1000000" },
+        { SG_OPT_WINDOW, "0", "--window 0: expected a whole number from 1 to 10000000" },
+        { SG_OPT_LOOKBACK, "0", NULL },
+        { SG_OPT_ORDER, "newest", NULL },
+        { SG_OPT_ORDER, "new", "--order new: expected newest or oldest" },
+        { SG_OPT_COLOR, "red", "--color red: expected auto, always or never" },
+        { SG_OPT_LIMIT, "x", NULL }, /* no key's: the command's to check */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sg_options o = { .value = { NULL } };
+        struct sg_error err = SG_ERROR_INIT;
+
+        o.value[rows[i].id] = rows[i].value;
+        if (sg_options_check(&o, &err) != !rows[i].says ||
+            (rows[i].says && strcmp(err.text, rows[i].says) != 0))
+            fail_msg("%s: %s", rows[i].value, err.text);
     }
 }
 
@@ -213,8 +270,9 @@ static void what_is_wrong_is_said_as_it_was_written(void **state)
           "unknown option --no-skip-validatoin; did you mean --no-skip-validation?" },
         { "--bronze-strat-date 2024-01-01",
           "unknown option --bronze-strat-date; did you mean --bronze-start-date?" },
-        { "--landing-start-date 2024-01-01", "unknown option --landing-start-date" }, /* a source */
-        { "--exit-code", "unknown option --exit-code" },                              /* of plan */
+        { "--landing-start-date 2024-01-01",
+          "--landing-start-date: landing is a source, stages alone have dates" }, /* a source */
+        { "--exit-code", "unknown option --exit-code" },                          /* of plan */
         { "--xyzzy", "unknown option --xyzzy" },
         { "-f other.ini", "-f GRAPH goes in front of the command" },
         { "--graph=other.ini", "-f GRAPH goes in front of the command" },
@@ -439,6 +497,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_in_order_and_says_what_each_does),
+        cmocka_unit_test(the_words_of_an_option_are_the_choices_of_its_key),
+        cmocka_unit_test(what_a_key_bounds_is_bounded_on_the_command_line),
         cmocka_unit_test(options_are_taken_in_all_their_forms),
         cmocka_unit_test(what_is_wrong_is_said_as_it_was_written),
         cmocka_unit_test(a_command_takes_its_own_groups_alone),
