@@ -15,6 +15,7 @@ enum values {
     VALUES_STAGES,  /* a list with commas */
     VALUES_REASONS, /* likewise */
     VALUES_PROFILE,
+    VALUES_KEY, /* stage.key= */
     VALUES_RUN,
     VALUES_FILE,
     VALUES_DIR
@@ -26,9 +27,10 @@ static enum values values_of(const char *metavar)
         const char *metavar;
         enum values values;
     } rows[] = {
-        { "STAGE", VALUES_STAGE },  { "STAGE,…", VALUES_STAGES }, { "REASON,…", VALUES_REASONS },
-        { "NAME", VALUES_PROFILE }, { "GRAPH", VALUES_FILE },     { "FILE", VALUES_FILE },
-        { "DIR", VALUES_DIR },
+        { "STAGE", VALUES_STAGE },      { "STAGE,…", VALUES_STAGES },
+        { "REASON,…", VALUES_REASONS }, { "NAME", VALUES_PROFILE },
+        { "GRAPH", VALUES_FILE },       { "FILE", VALUES_FILE },
+        { "DIR", VALUES_DIR },          { "stage.key=value", VALUES_KEY },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -153,6 +155,10 @@ static void print_bash_values(FILE *out, enum values v, const char *metavar)
     case VALUES_PROFILE:
         (void)fprintf(out, "_stagegraph_words \"$(_stagegraph_ask profiles)\"");
         break;
+    case VALUES_KEY:
+        (void)fprintf(out, "_stagegraph_words \"$(_stagegraph_ask keys)\"; "
+                           "compopt -o nospace 2>/dev/null");
+        break;
     case VALUES_RUN:
         (void)fprintf(out, "_stagegraph_words \"$(_stagegraph_ask runs)\"");
         break;
@@ -231,6 +237,11 @@ void sg_completion_bash(FILE *out)
                        "    case $option in\n");
     print_option_cases(out, print_bash_values);
     (void)fprintf(out, "    esac\n"
+                       "    if [[ $option == --* || $option == *.*= ]] &&\n"
+                       "        word=$(_stagegraph_ask values \"$command\" -- \"$option\"); then\n"
+                       "        _stagegraph_words \"$word\"\n"
+                       "        return\n"
+                       "    fi\n"
                        "    case $command:$cur in\n"
                        "    :-*) _stagegraph_words \"");
     print_options_of(out, NULL);
@@ -277,6 +288,9 @@ static void print_zsh_values(FILE *out, enum values v, const char *metavar)
     case VALUES_PROFILE:
         (void)fprintf(out, "compadd -- $(_stagegraph_ask profiles)");
         break;
+    case VALUES_KEY:
+        (void)fprintf(out, "_stagegraph_keys");
+        break;
     case VALUES_RUN:
         (void)fprintf(out, "compadd -- $(_stagegraph_ask runs)");
         break;
@@ -301,9 +315,18 @@ void sg_completion_zsh(FILE *out)
                        "{\n"
                        "    $words[1] $globals __complete \"$@\" 2>/dev/null\n"
                        "}\n"
+                       "_stagegraph_keys() # stage.key=, and behind it what the key may be\n"
+                       "{\n"
+                       "    local key=${PREFIX%%%%=*}=\n"
+                       "    if compset -P '*='; then\n"
+                       "        compadd -- $(_stagegraph_ask values \"$command\" -- $key)\n"
+                       "    else\n"
+                       "        compadd -S '' -- $(_stagegraph_ask keys)\n"
+                       "    fi\n"
+                       "}\n"
                        "_stagegraph()\n"
                        "{\n"
-                       "    local command= option=$words[CURRENT-1] i\n"
+                       "    local command= option=$words[CURRENT-1] offered i\n"
                        "    local -a globals\n"
                        "    for ((i = 2; i < CURRENT; i++)); do\n"
                        "        case $words[i] in\n"
@@ -318,13 +341,19 @@ void sg_completion_zsh(FILE *out)
                        "    done\n"
                        "    if [[ $PREFIX == --*=* ]]; then\n"
                        "        option=${PREFIX%%%%=*}=\n"
-                       "        compset -P '*='\n"
+                       "        compset -P 1 '*='\n"
                        "    fi\n"
                        "    case $option in\n");
     print_option_cases(out, print_zsh_values);
-    (void)fprintf(out, "    esac\n"
-                       "    case $command:$PREFIX in\n"
-                       "    :-*) compadd -- ");
+    (void)fprintf(out,
+                  "    esac\n"
+                  "    if [[ $option == --* ]] &&\n"
+                  "        offered=$(_stagegraph_ask values \"$command\" -- \"$option\"); then\n"
+                  "        compadd -- ${=offered}\n"
+                  "        return\n"
+                  "    fi\n"
+                  "    case $command:$PREFIX in\n"
+                  "    :-*) compadd -- ");
     print_options_of(out, NULL);
     (void)fprintf(out, " ;;\n    :*) compadd -- ");
     print_commands(out, " ");
@@ -376,7 +405,7 @@ static void print_fish_values(FILE *out, enum values v, const char *metavar)
         (void)fprintf(out, "'");
         break;
     case VALUES_STAGE:
-        (void)fprintf(out, " -xa '(__stagegraph_ask stages)'");
+        (void)fprintf(out, " -xa '(__stagegraph_words stages)'");
         break;
     case VALUES_STAGES:
         (void)fprintf(out, " -xa '(__stagegraph_list (__stagegraph_ask stages))'");
@@ -389,8 +418,11 @@ static void print_fish_values(FILE *out, enum values v, const char *metavar)
     case VALUES_PROFILE:
         (void)fprintf(out, " -xa '(__stagegraph_ask profiles)'");
         break;
+    case VALUES_KEY:
+        (void)fprintf(out, " -xa '(__stagegraph_keys)'");
+        break;
     case VALUES_RUN:
-        (void)fprintf(out, " -xa '(__stagegraph_ask runs)'");
+        (void)fprintf(out, " -xa '(__stagegraph_words runs)'");
         break;
     case VALUES_FILE:
         (void)fprintf(out, " -rF");
@@ -440,7 +472,7 @@ static void print_fish_command(FILE *out, const struct sg_command *c)
     if (c->groups & (SG_GROUP_PROFILE | SG_GROUP_RANGE))
         (void)fprintf(out,
                       "complete -c stagegraph -n '__fish_seen_subcommand_from %s; and string match "
-                      "-q -- \"-*\" (commandline -ct)' -xa '(__stagegraph_ask options %s)'\n",
+                      "-q -- \"-*\" (commandline -ct)' -xa '(__stagegraph_options %s)'\n",
                       c->name, c->name);
 }
 
@@ -458,6 +490,29 @@ void sg_completion_fish(FILE *out)
              "    end\n"
              "    $words[1] $globals __complete $argv 2>/dev/null\n"
              "end\n"
+             "function __stagegraph_words # WHAT: values of the param before it, or WHAT\n"
+             "    set -l last (commandline -opc)[-1]\n"
+             "    if string match -q -- '--*' $last; and __stagegraph_ask values '' -- $last\n"
+             "        return\n"
+             "    end\n"
+             "    __stagegraph_ask $argv\n"
+             "end\n"
+             "function __stagegraph_options # COMMAND: options of the graph, --param=value too\n"
+             "    set -l option (string match -r -- '^--.*=' (commandline -ct))\n"
+             "    if test -n \"$option\"\n"
+             "        printf '%%s\\n' $option(__stagegraph_ask values $argv -- $option)\n"
+             "    else\n"
+             "        __stagegraph_ask options $argv\n"
+             "    end\n"
+             "end\n"
+             "function __stagegraph_keys # stage.key=, and behind it what the key may be\n"
+             "    set -l key (string match -r -- '[^=]+\\.[^=]*=' (commandline -ct))\n"
+             "    if test -n \"$key\"\n"
+             "        printf '%%s\\n' $key(__stagegraph_ask values '' -- $key)\n"
+             "    else\n"
+             "        __stagegraph_ask keys\n"
+             "    end\n"
+             "end\n"
              "function __stagegraph_list # WORDS: the last one of a list with commas\n"
              "    set -l before (string replace -rf '^(.*,).*$' '$1' -- (commandline -ct))\n"
              "    printf '%%s\\n' \"$before\"$argv\n"
@@ -466,6 +521,10 @@ void sg_completion_fish(FILE *out)
     for (size_t i = 0; sg_commands[i]; i++)
         if (!sg_commands[i]->hidden)
             print_fish_command(out, sg_commands[i]);
+    (void)fprintf(out, "complete -c stagegraph -n __fish_use_subcommand -a help -d 'this text'\n"
+                       "complete -c stagegraph -n '__fish_seen_subcommand_from help' -a '");
+    print_commands(out, " ");
+    (void)fprintf(out, "'\n");
     for (size_t i = 0; i < SG_OPT_COUNT; i++)
         print_fish_option(out, &sg_option_table[i]);
 }

@@ -144,6 +144,15 @@ static void bash_completes_commands_options_and_what_the_graph_has(void **state)
         { "--graph = stagegraph.ini plan br", "bronze\n" },
         { "accept --rea", "--reason\n" },
         { "accept --reason ver", "version\n" },
+        { "run --set gold.empt", "gold.empty=\n" },
+        { "run --set gold.empty = f", "fail\n" },
+        { "run --set = gold.keep_m", "gold.keep_marker=\n" },
+        { "run --mode s", "slow\n" },
+        { "run --mode = s", "slow\n" },
+        { "run --tidy = y", "yes\n" },
+        { "run --tidy br", "bronze\n" }, /* no value goes behind a bool */
+        { "run --level br", "\n" },      /* a value of which nothing is known */
+        { "run --gold-end-date br", "\n" },
         { "completion z", "zsh\n" },
         { "-C co", "code\n" },
         { "init stage", "stagegraph.ini\n" },
@@ -153,6 +162,8 @@ static void bash_completes_commands_options_and_what_the_graph_has(void **state)
     struct e2e *t = *state;
 
     e2e_flights(t);
+    e2e_append(t, "stagegraph.ini",
+               "[param mode]\nchoices = fast slow\ndefault = fast\n[param tidy]\ntype = bool\n");
     e2e_run(t, 0, "completion bash");
     e2e_write(t, "script", t->out);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
