@@ -73,6 +73,36 @@ void lab_close(struct lab *lab)
     assert_int_equal(system(command), 0);
 }
 
+int lab_set_up(void **state)
+{
+    struct lab *lab = malloc(sizeof(*lab));
+
+    assert_non_null(lab);
+    *state = lab_open(lab) ? lab : NULL;
+    if (*state == NULL)
+        free(lab);
+    return 0;
+}
+
+int lab_tear_down(void **state)
+{
+    struct lab *lab = *state;
+
+    if (lab != NULL)
+        lab_close(lab);
+    free(lab);
+    return 0;
+}
+
+struct lab *lab_of(void **state)
+{
+    if (*state == NULL) {
+        print_message("STAGEGRAPH_SHIM and TEST_HELPERS are not set\n");
+        skip();
+    }
+    return *state;
+}
+
 void lab_start(struct lab *lab, const char *const *argv)
 {
     char helper[512], log[128], path[600], nonce[80];

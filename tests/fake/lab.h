@@ -33,6 +33,11 @@ struct lab {
 bool lab_open(struct lab *lab);
 void lab_close(struct lab *lab); /* removes the scratch directory */
 
+/* For cmocka: the state of a test is its lab; lab_of() skips the test where there is none. */
+int lab_set_up(void **state);
+int lab_tear_down(void **state);
+struct lab *lab_of(void **state);
+
 /* The program of the lab (or any other, with a slash or found in PATH) and its words. */
 void lab_start(struct lab *lab, const char *const *argv);
 void lab_wait(struct lab *lab); /* until on_end, or fails the test after 60 s */

@@ -10,6 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A call that has to succeed, in a test that has `err` at hand. */
+#define OK(x)                                                                                      \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            fail_msg("%s: %s", #x, err.text);                                                      \
+    } while (0)
+
 struct scratch {
     char dir[256]; /* absolute */
 };

@@ -25,12 +25,6 @@ static struct scratch dir;
 static struct sg_history *h;
 static struct sg_error err;
 
-#define OK(x)                                                                                      \
-    do {                                                                                           \
-        if (!(x))                                                                                  \
-            fail_msg("%s: %s", #x, err.text);                                                      \
-    } while (0)
-
 static int set_up(void **state)
 {
     (void)state;

@@ -198,17 +198,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct lab *lab = *state;
-
-    if (lab != NULL)
-        lab_close(lab);
-    free(lab);
-    return 0;
-}
-
-static struct lab *lab_of(void **state)
+static struct lab *java_lab(void **state)
 {
     if (*state == NULL) {
         print_message("no javac, or STAGEGRAPH_SHIM and TEST_HELPERS are not set\n");
@@ -222,7 +212,7 @@ static void the_collections_of_a_jvm_are_those_that_it_counts_itself(void **stat
 {
     static const char *const collectors[] = { "-XX:+UseSerialGC", "-XX:+UseG1GC",
                                               "-XX:+UseParallelGC" };
-    struct lab *lab = lab_of(state);
+    struct lab *lab = java_lab(state);
     const struct sg_job_measure *m = &lab->end.measure;
 
     for (size_t i = 0; i < sizeof(collectors) / sizeof(collectors[0]); i++) {
@@ -250,7 +240,7 @@ static void the_collections_of_a_jvm_are_those_that_it_counts_itself(void **stat
 
 static void a_short_jvm_without_collections_is_seen(void **state)
 {
-    struct lab *lab = lab_of(state);
+    struct lab *lab = java_lab(state);
     const struct sg_job_measure *m = &lab->end.measure;
 
     for (int i = 0; i < 5; i++) {
@@ -263,7 +253,7 @@ static void a_short_jvm_without_collections_is_seen(void **state)
 
 static void the_jvms_of_a_wrapper_are_added_up(void **state)
 {
-    struct lab *lab = lab_of(state);
+    struct lab *lab = java_lab(state);
     const struct sg_job_measure *m = &lab->end.measure;
 
     lab_run(lab, LAB_ARGV("sh", "-c",
@@ -275,7 +265,7 @@ static void the_jvms_of_a_wrapper_are_added_up(void **state)
 
 static void a_jvm_without_performance_data_is_not_seen(void **state)
 {
-    struct lab *lab = lab_of(state);
+    struct lab *lab = java_lab(state);
 
     lab_run(lab, LAB_ARGV("java", "-XX:-UsePerfData", "-XX:+UseSerialGC", "Collect", "3"));
     assert_int_equal(lab->end.exit_code, 0);
@@ -297,5 +287,5 @@ int main(void)
         cmocka_unit_test(a_jvm_without_performance_data_is_not_seen),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, lab_tear_down);
 }

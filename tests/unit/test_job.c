@@ -26,36 +26,6 @@
 #include "stagegraph/claim.h"
 #include "stagegraph/proc.h"
 
-static int setup(void **state)
-{
-    struct lab *lab = malloc(sizeof(*lab));
-
-    assert_non_null(lab);
-    *state = lab_open(lab) ? lab : NULL;
-    if (*state == NULL)
-        free(lab);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct lab *lab = *state;
-
-    if (lab != NULL)
-        lab_close(lab);
-    free(lab);
-    return 0;
-}
-
-static struct lab *lab_of(void **state)
-{
-    if (*state == NULL) {
-        print_message("STAGEGRAPH_SHIM and TEST_HELPERS are not set\n");
-        skip();
-    }
-    return *state;
-}
-
 static const char *text(const struct lab *lab)
 {
     return sg_buf_text(&lab->output);
@@ -791,7 +761,7 @@ static void many_jobs_run_at_once_and_leave_no_descriptor_behind(void **state)
     assert_int_equal(free_descriptor(lab), before);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 int main(void)
 {

@@ -18,36 +18,6 @@
 
 #define MIB (1024.0 * 1024.0)
 
-static int setup(void **state)
-{
-    struct lab *lab = malloc(sizeof(*lab));
-
-    assert_non_null(lab);
-    *state = lab_open(lab) ? lab : NULL;
-    if (*state == NULL)
-        free(lab);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct lab *lab = *state;
-
-    if (lab != NULL)
-        lab_close(lab);
-    free(lab);
-    return 0;
-}
-
-static struct lab *lab_of(void **state)
-{
-    if (*state == NULL) {
-        print_message("STAGEGRAPH_SHIM and TEST_HELPERS are not set\n");
-        skip();
-    }
-    return *state;
-}
-
 /* A sanitizer's shadow and quarantine are memory too. */
 #ifdef __SANITIZE_ADDRESS__
 #define SLACK 2
@@ -173,7 +143,7 @@ static void a_kill_for_want_of_memory_is_told_from_others(void **state)
     assert_int_equal(status, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 int main(void)
 {

@@ -13,35 +13,23 @@
 #include "stagegraph/marker.h"
 
 #include "fake_store.h"
-#include "scratch.h"
+#include "scratch_store.h"
 
 static struct scratch dir;
 static struct sg_store *store;
 static struct sg_error err;
 
-#define OK(x)                                                                                      \
-    do {                                                                                           \
-        if (!(x))                                                                                  \
-            fail_msg("%s: %s", #x, err.text);                                                      \
-    } while (0)
-
 static int set_up(void **state)
 {
-    struct sg_store_config c = { .sync = true };
-
     (void)state;
-    scratch_open(&dir);
-    c.root = dir.dir;
-    sg_error_clear(&err);
-    OK(sg_store_open(&c, &store, &err));
+    store = scratch_store_open(&dir, &err);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    sg_store_free(store);
-    scratch_close(&dir);
+    scratch_store_close(&dir, store);
     return 0;
 }
 
