@@ -57,6 +57,7 @@ struct sg_sched_stage {
     uint32_t pool;            /* UINT32_MAX: none */
     int64_t memory;           /* bytes that one job takes from its pool's memory */
     bool exclusive;
+    int64_t tail_ms; /* from the start of a job to the end of what needs it, as far as is known */
 };
 
 struct sg_sched_pool {
@@ -66,7 +67,8 @@ struct sg_sched_pool {
 
 struct sg_sched_job {
     uint32_t stage;
-    int64_t rank; /* among ready jobs the smallest goes first; then the smallest number */
+    int64_t rank; /* among ready jobs the smallest goes first; then the longest tail of its stage,
+                   * then the smallest number */
 };
 
 /* Calls fn for every job that `job` needs (or that needs `job`). The two are exact inverses.

@@ -1,6 +1,6 @@
 #include "sched_queue.h"
 
-/* By rank, then by number. */
+/* Of one stage: by rank, then by number. */
 static bool job_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct sg_sched_job *jobs = ctx;
@@ -8,11 +8,17 @@ static bool job_before(const void *ctx, uint32_t a, uint32_t b)
     return jobs[a].rank != jobs[b].rank ? jobs[a].rank < jobs[b].rank : a < b;
 }
 
+/* By rank, then the longer way to the end, then by number. */
 static bool lane_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct sg_sched_queue *q = ctx;
+    const struct sg_sched_job *jobs = q->config->jobs;
+    const struct sg_sched_stage *stages = q->config->stages;
+    uint32_t first = q->lanes[a].ready.items[0], second = q->lanes[b].ready.items[0];
 
-    return job_before(q->config->jobs, q->lanes[a].ready.items[0], q->lanes[b].ready.items[0]);
+    if (jobs[first].rank == jobs[second].rank && stages[a].tail_ms != stages[b].tail_ms)
+        return stages[a].tail_ms > stages[b].tail_ms;
+    return job_before(jobs, first, second);
 }
 
 static bool berth_before(const void *ctx, uint32_t a, uint32_t b)

@@ -90,6 +90,7 @@ static void make_stage(struct sg_chance *c, uint32_t i)
     st->pool = st->pool < c->config.n_pools ? st->pool : UINT32_MAX;
     st->memory = sg_chance_draw(c, i, SG_Q_MEMORY, 7);
     st->exclusive = sg_chance_percent(c, i, SG_Q_EXCLUSIVE, 15);
+    st->tail_ms = sg_chance_draw(c, i, SG_Q_TAIL, 3);
 }
 
 static void make_weather(struct sg_chance *c)
@@ -224,10 +225,10 @@ void sg_chance_print(const struct sg_chance *c)
     for (uint32_t i = 0; i < c->config.n_pools; i++)
         printf("pool %u size=%d memory=%lld\n", i, c->pools[i].size, (long long)c->pools[i].memory);
     for (uint32_t i = 0; i < c->config.n_stages; i++)
-        printf("stage %u retries=%d breaker=%d backoff=%lldms pool=%d memory=%lld%s\n", i,
-               c->stages[i].retries, c->stages[i].breaker, (long long)c->stages[i].backoff_ms,
+        printf("stage %u retries=%d breaker=%d backoff=%lldms pool=%d memory=%lld tail=%lldms%s\n",
+               i, c->stages[i].retries, c->stages[i].breaker, (long long)c->stages[i].backoff_ms,
                (int)c->stages[i].pool, (long long)c->stages[i].memory,
-               c->stages[i].exclusive ? " exclusive" : "");
+               (long long)c->stages[i].tail_ms, c->stages[i].exclusive ? " exclusive" : "");
     for (uint32_t i = 0; i < c->config.n_jobs; i++) {
         printf("job %u stage=%u rank=%lld:", c->id[i], c->jobs[i].stage,
                (long long)c->jobs[i].rank);

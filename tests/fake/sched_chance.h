@@ -71,6 +71,7 @@ enum sg_chance_question {
     SG_Q_SUSPEND,
     SG_Q_SUSPEND_AT,
     SG_Q_RESUME_AT,
+    SG_Q_TAIL,
     SG_Q_NEED = 100,
     SG_Q_OPTIONAL = 200,
     SG_Q_POSTPONE = 300,

@@ -81,6 +81,8 @@ static void set(struct sg_story *t, struct sg_sched_stage *st, struct sg_sched_p
         st->retries = (int32_t)number;
     else if (st != NULL && strcmp(word, "backoff") == 0)
         st->backoff_ms = number * 1000;
+    else if (st != NULL && strcmp(word, "tail") == 0)
+        st->tail_ms = number * 1000;
     else if (st != NULL && strcmp(word, "breaker") == 0)
         st->breaker = (int32_t)number;
     else if (st != NULL && strcmp(word, "exclusive") == 0)

@@ -5,7 +5,7 @@
  *     -j 2                      slots (1)
  *     -k 3                      keep_going (0)
  *     pool yarn size=1 memory=8
- *     stage silver retries=2 backoff=10 breaker=3 pool=yarn memory=4 exclusive      (all 0)
+ *     stage silver retries=2 backoff=10 breaker=3 pool=yarn memory=4 exclusive tail=9  (all 0)
  *     silver1: bronze1 dim1?    a job of stage silver and its needs; `?`: optional
  *     silver1 rank=7: bronze1   the rank is else the number, from 0
  *

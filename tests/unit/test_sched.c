@@ -53,6 +53,25 @@ static void ranks_order_what_is_ready_and_numbers_break_ties(void **state)
                    "b2 ok => b2 ok, over\n");
 }
 
+static void of_one_rank_the_stage_with_the_longest_way_to_the_end_goes_first(void **state)
+{
+    (void)state;
+    sg_story_check("stage a tail=10\n"
+                   "stage b tail=90\n"
+                   "stage c tail=40\n"
+                   "a1 rank=1:\n"
+                   "b1 rank=1:\n"
+                   "c1 rank=1:\n"
+                   "b2 rank=2:\n"
+                   "a2 rank=2:\n",
+                   "go => start b1, wait\n"
+                   "b1 ok => b1 ok, start c1, wait\n"
+                   "c1 ok => c1 ok, start a1, wait\n"
+                   "a1 ok => a1 ok, start b2, wait\n"
+                   "b2 ok => b2 ok, start a2, wait\n"
+                   "a2 ok => a2 ok, over\n");
+}
+
 static void a_failed_need_blocks_at_once_all_that_requires_it(void **state)
 {
     (void)state;
@@ -749,6 +768,7 @@ int main(void)
         cmocka_unit_test(a_job_starts_when_its_own_needs_are_done_without_barriers),
         cmocka_unit_test(without_jobs_it_is_over),
         cmocka_unit_test(ranks_order_what_is_ready_and_numbers_break_ties),
+        cmocka_unit_test(of_one_rank_the_stage_with_the_longest_way_to_the_end_goes_first),
         cmocka_unit_test(a_failed_need_blocks_at_once_all_that_requires_it),
         cmocka_unit_test(an_optional_need_is_waited_for_and_may_fail),
         cmocka_unit_test(behind_a_busy_job_all_that_requires_it_is_busy),

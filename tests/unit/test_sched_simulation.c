@@ -115,7 +115,12 @@ static bool needs_are_met(const struct sim *s, uint32_t job)
 
 static bool is_before(const struct sim *s, uint32_t a, uint32_t b)
 {
-    return s->c.jobs[a].rank != s->c.jobs[b].rank ? s->c.jobs[a].rank < s->c.jobs[b].rank : a < b;
+    int64_t tail_a = s->c.stages[s->c.jobs[a].stage].tail_ms;
+    int64_t tail_b = s->c.stages[s->c.jobs[b].stage].tail_ms;
+
+    if (s->c.jobs[a].rank != s->c.jobs[b].rank)
+        return s->c.jobs[a].rank < s->c.jobs[b].rank;
+    return tail_a != tail_b ? tail_a > tail_b : a < b;
 }
 
 static uint32_t running(const struct sim *s, uint32_t stage, uint32_t pool, int64_t *ret_memory)
