@@ -17,6 +17,7 @@
 #include "stagegraph/event.h"
 #include "stagegraph/loop.h"
 #include "stagegraph/plan.h"
+#include "stagegraph/usual.h"
 
 struct sg_run_config {
     struct sg_loop *loop;
@@ -31,6 +32,7 @@ struct sg_run_config {
     bool no_log;
     const struct sg_sink *sinks;
     uint32_t n_sinks;
+    const struct sg_usual_source *usual; /* may be NULL: asked before anything starts */
 };
 
 struct sg_run;
@@ -43,6 +45,12 @@ void sg_run_interrupt(struct sg_run *r, int signo); /* first: orderly; second: h
 void sg_run_suspend(struct sg_run *r, bool suspended);
 /* Nodes by final result, after sg_run_go. */
 const uint32_t *sg_run_results(const struct sg_run *r);
+
+/* How long a run of the plan would take with so many jobs at once: the scheduler with each job as
+ * long as is usual, and what is not known in no time. *ret_s NaN: the plan has too many jobs, or
+ * needs between them, for that to be worth it. */
+bool sg_run_estimate(const struct sg_plan *plan, const struct sg_usual_source *usual, int32_t jobs,
+                     double *ret_s, struct sg_error *err) SG_MUST;
 
 /* "20240101T060012-3f2a9c" */
 #define SG_RUN_ID_TEXT 32

@@ -15,6 +15,7 @@
 #include "stagegraph/clock.h"
 #include "stagegraph/error.h"
 #include "stagegraph/plan.h"
+#include "stagegraph/usual.h"
 
 struct sg_out;
 
@@ -40,29 +41,18 @@ struct sg_view {
     void (*notices)(const void *of, sg_plan_notice_fn *fn, void *ctx);
     /* INPUT when the plan doesn't know the node. */
     enum sg_verdict (*verdict)(const void *of, const struct sg_stage *s, int64_t index);
+    /* May be NULL. NaN: too large to be played. */
+    double (*play)(const void *of, const struct sg_usual_source *u, int32_t jobs);
 };
 
 /* The plan must outlive the view. */
 bool sg_view_open(const struct sg_plan *p, struct sg_view *ret, struct sg_error *err) SG_MUST;
 void sg_view_close(struct sg_view *v);
 
-/*
- * What a partition of a stage usually takes, from the history: cli hands it down. NaN: not known.
- */
-struct sg_usual {
-    double median_s, p90_s;
-};
-struct sg_usual_source {
-    void (*ask)(void *ctx, const struct sg_stage *s, struct sg_usual *ret);
-    void *ctx;
-};
-
-/* Like sg_usual_source.ask; NaN when there is no source (NULL). */
-struct sg_usual sg_usual_of(const struct sg_usual_source *u, const struct sg_stage *s);
-
-/* How long the planned jobs take with so many at once: not below what a pool or an exclusive stage
- * allows, nor one job alone. *ret_partial: some stages are not known, it is at least that long.
- * NaN: none is known. */
+/* How long the planned jobs take with so many at once. Where more than one may run it is what the
+ * scheduler does with the usual times; where a view can't ask that (play is NULL, or the plan
+ * is too large), what no order of them can beat. *ret_partial: some stages are not known, it is at
+ * least that long. NaN: none is known. */
 double sg_view_estimate(const struct sg_view *v, const struct sg_usual_source *u, int32_t jobs,
                         bool *ret_partial);
 

@@ -355,6 +355,7 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
         .wait = sg_options_has(&cli->options, SG_OPT_WAIT),
         .no_log = sg_options_has(&cli->options, SG_OPT_NO_LOG),
         .sinks = sinks,
+        .usual = &x->source,
     };
 
     if (has_work(cli->plan)) {

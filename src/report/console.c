@@ -132,6 +132,9 @@ static void write_counts(struct sg_console *c)
     char run[SG_COUNT_TEXT], fresh[SG_COUNT_TEXT], time[SG_DURATION_TEXT];
     bool partial;
     double s = sg_view_estimate(&c->view, c->c.usual, c->c.jobs, &partial);
+    double sum = sg_view_estimate(&c->view, c->c.usual, 1, &partial);
+
+    c->at_once = s > 0 && !partial ? sum / s : c->c.jobs;
 
     sg_count_format(n->run, run);
     sg_count_format(n->fresh, fresh);
@@ -184,6 +187,7 @@ static bool take_view(struct sg_console *c, const struct sg_plan *p)
         return false;
     }
     c->has_view = true;
+    c->at_once = c->c.jobs;
     c->one_each = true;
     for (uint32_t i = 0; i < c->view.n_stages; i++) {
         const struct sg_view_stage *s = &c->view.stages[i];

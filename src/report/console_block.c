@@ -99,7 +99,7 @@ static double left_s(const struct sg_console *c, struct sg_mono now)
         sum -= usual - left;
         longest = left > longest ? left : longest;
     }
-    sum /= c->c.jobs > 0 ? c->c.jobs : 1;
+    sum /= c->at_once >= 1 ? c->at_once : 1;
     return sum < longest ? longest : sum;
 }
 

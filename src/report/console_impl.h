@@ -70,9 +70,10 @@ struct sg_console {
     bool has_view, over;
     struct sg_view view;
     char *own_title;
-    bool many;              /* a line a job */
-    bool prefix;            /* the node in front of its lines */
-    bool one_each;          /* no stage has more than one node to run: results are times */
+    bool many;      /* a line a job */
+    bool prefix;    /* the node in front of its lines */
+    double at_once; /* jobs, on average, as estimated: -j as far as needs and pools let it */
+    bool one_each;  /* no stage has more than one node to run: results are times */
     struct sg_tally *tally; /* by stage id */
     uint32_t n_done;
     struct sg_running *running;

@@ -17,15 +17,6 @@ struct pool_time {
     bool known, unknown;
 };
 
-struct sg_usual sg_usual_of(const struct sg_usual_source *u, const struct sg_stage *s)
-{
-    struct sg_usual usual = { .median_s = NAN, .p90_s = NAN };
-
-    if (u != NULL && u->ask != NULL)
-        u->ask(u->ctx, s, &usual);
-    return usual;
-}
-
 void sg_usual_format(double seconds, char ret[SG_DURATION_TEXT])
 {
     sg_duration_format(seconds, seconds < 9.95, ret);
@@ -79,7 +70,15 @@ double sg_view_estimate(const struct sg_view *v, const struct sg_usual_source *u
     if (!t.known)
         return NAN;
     *ret_partial = t.unknown;
-    at_least(&t, t.sum / (jobs > 0 ? jobs : 1));
+    if (jobs <= 1) /* in whatever order */
+        return t.sum;
+    if (v->play != NULL) {
+        double played = v->play(v->of, u, jobs);
+
+        if (!isnan(played))
+            return played;
+    }
+    at_least(&t, t.sum / jobs);
     return t.most;
 }
 

@@ -1,6 +1,8 @@
 /* The view of a plan: the only file of the report that reads one. */
+#include <math.h>
 #include <stdlib.h>
 
+#include "stagegraph/run.h"
 #include "stagegraph/view.h"
 
 static bool groups(const void *of, enum sg_verdict verdict, sg_plan_group_fn *fn, void *ctx)
@@ -27,6 +29,14 @@ static enum sg_verdict verdict(const void *of, const struct sg_stage *s, int64_t
         return SG_VERDICT_INPUT;
     sg_plan_node(of, n, &v);
     return v.verdict;
+}
+
+static double play(const void *of, const struct sg_usual_source *u, int32_t jobs)
+{
+    struct sg_error err = SG_ERROR_INIT; /* an estimate is never worth a failure */
+    double s;
+
+    return sg_run_estimate(of, u, jobs, &s, &err) ? s : (double)NAN;
 }
 
 static bool count_jobs(void *ctx, const struct sg_plan_group *g)
@@ -61,6 +71,7 @@ bool sg_view_open(const struct sg_plan *p, struct sg_view *ret, struct sg_error 
         .debts = debts,
         .notices = notices,
         .verdict = verdict,
+        .play = play,
     };
 
     v.stages = calloc(g->n_stages + 1, sizeof(*v.stages));

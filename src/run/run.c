@@ -1,5 +1,6 @@
 #include "stagegraph/run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,6 +251,33 @@ static void raise_limit(const struct sg_run *r)
     (void)setrlimit(RLIMIT_NOFILE, &l); /* else a claim that can't be taken says so */
 }
 
+/*
+ * How long it usually takes from the start of a stage's job to the end of what needs it, stage by
+ * stage: `order` has said which partition goes first, and of one instant the longest way does.
+ * Needs within a component go through time, which is `order`'s.
+ */
+static void set_tails(struct sg_run *r)
+{
+    const struct sg_graph *g = r->graph;
+
+    for (uint32_t i = g->n_stages; i-- > 0 && r->n_jobs > 0;) {
+        const struct sg_stage *s = sg_graph_stage(g, g->order[i]);
+        int64_t *tail = &r->stages[s->id.i].tail_ms;
+        double own = sg_plan_stage(r->c.plan, s->id)->n_run > 0
+                         ? sg_usual_of(r->c.usual, s).median_s
+                         : (double)NAN;
+
+        if (!isnan(own))
+            *tail += (int64_t)(own * 1000);
+        for (uint32_t k = 0; k < s->n_needs; k++) {
+            const struct sg_stage *of = sg_graph_stage(g, s->needs[k].of);
+
+            if (of->component != s->component && r->stages[of->id.i].tail_ms < *tail)
+                r->stages[of->id.i].tail_ms = *tail;
+        }
+    }
+}
+
 static bool make_sched(struct sg_run *r, struct sg_error *err)
 {
     const struct sg_graph *g = r->graph;
@@ -268,6 +296,7 @@ static bool make_sched(struct sg_run *r, struct sg_error *err)
                                                 .memory = s->memory,
                                                 .exclusive = s->exclusive };
     }
+    set_tails(r);
     for (uint32_t i = 0; i < g->n_pools; i++)
         r->pools[i] =
             (struct sg_sched_pool){ .size = g->pools[i].size, .memory = g->pools[i].memory };
@@ -285,6 +314,12 @@ static bool make_sched(struct sg_run *r, struct sg_error *err)
     return sg_sched_new(&c, &r->sched, err);
 }
 
+bool sg_run_schedule(struct sg_run *r, struct sg_error *err)
+{
+    r->graph = sg_plan_graph(r->c.plan);
+    return make_jobs(r, err) && make_sched(r, err);
+}
+
 bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_error *err)
 {
     struct sg_run *r = calloc(1, sizeof(*r));
@@ -293,8 +328,7 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
     if (!r)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "a run");
     r->c = *c;
-    r->graph = sg_plan_graph(c->plan);
-    if (!make_jobs(r, err) || !make_sched(r, err) ||
+    if (!sg_run_schedule(r, err) ||
         !sg_buf_addf(&path, err, "%s/tmp/%s", r->graph->state, c->run_id)) {
         sg_buf_done(&path);
         sg_run_free(r);

@@ -120,6 +120,8 @@ void sg_active_tell(struct sg_active *a, bool retried);
 
 /* An error that ends the run: no new starts, running jobs are ended, then sg_run_go returns it. */
 void sg_run_fail(struct sg_run *r, const struct sg_error *err);
+/* The jobs of r->c.plan and their scheduler, for a run of r->c.jobs at once. */
+bool sg_run_schedule(struct sg_run *r, struct sg_error *err) SG_MUST;
 /* Does what the scheduler says until it says wait, or over. */
 void sg_run_pump(struct sg_run *r);
 

@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 
+#include <sqlite3.h>
 #include <time.h>
 
 /* ---- init */
@@ -248,6 +249,72 @@ static void status_is_told_as_json(void **state)
     e2e_wait(p, 0);
 }
 
+/* ---- estimates */
+
+static void sql(struct e2e *t, const char *text)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(e2e_path(t, ".stagegraph/history.sqlite"), &db), SQLITE_OK);
+    if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+        e2e_fail(t, "%s: %s", text, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+/* Medians of a partition of each stage; with -v the 90th percentile; at any -j what the scheduler
+ * makes of them. bronze 100 s, silver 10 s, gold 50 s. */
+static void a_plan_estimates_from_the_history(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "run");
+    sql(t, "UPDATE attempts SET seconds = 100 WHERE stage = 'bronze';"
+           "UPDATE attempts SET seconds = 500 WHERE node = 'bronze@2024-01-01T22';"
+           "UPDATE attempts SET seconds = 10 WHERE stage = 'silver';"
+           "UPDATE attempts SET seconds = 50 WHERE stage = 'gold'");
+    e2e_run(t, 0, "plan --force -v");
+    e2e_looks(t->out, "...\n"
+                      "bronze *forced*5m 00s*25m 00s\n"
+                      "silver *30s*30s\n"
+                      "gold *50s*50s\n"
+                      "...\n"
+                      "To run 7 nodes in 7 jobs, 0 fresh · about 6m 20s at -j1\n"
+                      "...");
+    /* two bronze, their silver, the third hour, gold: 100 + 10 + 110 + 50 */
+    e2e_run(t, 0, "plan --force -j2");
+    e2e_says(t->out, "about 4m 30s at -j2");
+    e2e_run(t, 0, "plan --force -j9 --json");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "totals.estimate_seconds"), "160.0");
+    e2e_append(t, "stagegraph.ini", "[pool yarn]\nsize = 1\n");
+    e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\npool = yarn\n");
+    e2e_run(t, 0, "plan --force -j9 --json");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "totals.estimate_seconds"), "360.0");
+    e2e_run(t, 0, "run --force -j9 --only bronze");
+    e2e_says(t->out, "3 to run, 0 fresh · about 5m 00s");
+}
+
+/* Of one hour the stage goes first from which the way to the end usually is the longest. */
+static void the_critical_path_goes_first_where_the_history_knows(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_append(t, "stagegraph.ini",
+               "[stage zinc]\npartition = hour\nneeds = landing\n"
+               "command = sh job.sh ${node} ${output}\n"
+               "output = zinc/${partition}\n");
+    e2e_run(t, 0, "run --upto silver,zinc --to 2024-01-01T22");
+    e2e_says(e2e_jobs(t), "bronze@2024-01-01T21 ");
+    sql(t, "UPDATE attempts SET seconds = 1; "
+           "UPDATE attempts SET seconds = 9 WHERE stage = 'zinc'");
+    e2e_run(t, 0, "run --only bronze,zinc bronze@2024-01-01T22 zinc@2024-01-01T22");
+    e2e_ran(t, "zinc@2024-01-01T22 bronze@2024-01-01T22");
+    sql(t, "UPDATE attempts SET seconds = 9 WHERE stage = 'bronze'");
+    e2e_run(t, 0, "run --only bronze,zinc bronze@2024-01-01T23 zinc@2024-01-01T23");
+    e2e_ran(t, "bronze@2024-01-01T23 zinc@2024-01-01T23");
+}
+
 static void history_is_pruned_by_age(void **state)
 {
     struct e2e *t = *state;
@@ -330,6 +397,8 @@ int main(void)
         e2e_test(the_reference_is_current),
         e2e_test(no_line_of_help_is_wider_than_100_columns),
         e2e_test(status_is_told_as_json),
+        e2e_test(a_plan_estimates_from_the_history),
+        e2e_test(the_critical_path_goes_first_where_the_history_knows),
         e2e_test(history_is_pruned_by_age),
         e2e_test(old_logs_go_when_a_run_ends),
         e2e_test(log_follow_goes_on_until_the_run_is_over),

@@ -726,6 +726,28 @@ static void without_a_terminal_progress_is_a_line_now_and_then(void **state)
     close_show(&s);
 }
 
+/* Of two at once a pool lets one run: what is left takes as long as they all, one by one. */
+static void what_is_left_is_reckoned_with_pools(void **state)
+{
+    struct show s;
+
+    (void)state;
+    plan_days(&s);
+    s.plan->usual[SILVER] = 180;
+    s.plan->usual[GOLD] = 120;
+    s.plan->stages[SILVER].pool = s.plan->stages[GOLD].pool = 0; /* of size 1 */
+    open_show(&s, (struct sg_out_config){ 0 }, (struct sg_console_config){ .jobs = 2 });
+    start_run(&s);
+    start(&s, SILVER, "2013-01-10T00");
+    (void)shown(&s);
+    pass(30);
+    sg_console_tick(s.console, clock_now);
+    assert_string_equal(
+        shown(&s),
+        "[0/75] running silver@2013-01-10T00  30s of about 3m 00s · about 3h 42m left\n");
+    close_show(&s);
+}
+
 static void a_terminal_has_a_block_at_the_bottom(void **state)
 {
     struct show s;
@@ -830,6 +852,7 @@ int main(void)
         cmocka_unit_test(lines_of_jobs_side_by_side_are_never_torn),
         cmocka_unit_test(a_batch_is_one_job),
         cmocka_unit_test(without_a_terminal_progress_is_a_line_now_and_then),
+        cmocka_unit_test(what_is_left_is_reckoned_with_pools),
         cmocka_unit_test(a_terminal_has_a_block_at_the_bottom),
         cmocka_unit_test(the_block_never_takes_the_whole_screen),
     };
