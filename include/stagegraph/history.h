@@ -28,7 +28,7 @@ bool sg_history_open(const char *state_dir, bool read_only, struct sg_history **
 void sg_history_close(struct sg_history *h);
 /* The newest notice, or NULL: damage may show only when the file is read or written. Valid until
  * the next call. */
-const char *sg_history_notice(const struct sg_history *h);
+const char *sg_history_notice(struct sg_history *h);
 
 struct sg_history_run {
     const char *run, *command, *profile; /* command: the words of the command line, for people */
@@ -59,8 +59,9 @@ bool sg_history_run_begin(struct sg_history *h, const struct sg_history_run *r,
                           struct sg_error *err) SG_MUST;
 bool sg_history_run_end(struct sg_history *h, const struct sg_history_run *r,
                         struct sg_error *err) SG_MUST;
-/* Written in batches of a second or at the end of a run, so that a node costs no transaction; later
- * while others are at the file, since this never waits for them. */
+/* Never waits for the disk or for others at the file: a thread writes it a second later, with what
+ * came in meanwhile, so that a node costs no transaction; later while others are at the file.
+ * False: also what an earlier one failed with. */
 bool sg_history_attempt_add(struct sg_history *h, const struct sg_history_attempt *a,
                             struct sg_error *err) SG_MUST;
 bool sg_history_flush(struct sg_history *h, struct sg_error *err) SG_MUST;

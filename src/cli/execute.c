@@ -47,8 +47,10 @@ static void ask_usual(void *ctx, const struct sg_stage *s, struct sg_usual *ret)
         u->asked[s->id.i] = true;
         at->median_s = at->p90_s = NAN;
         if (u->history &&
-            (!sg_history_usual(u->history, s->name, &at->median_s, &at->p90_s, &n, &err) || n == 0))
-            at->median_s = at->p90_s = NAN; /* an estimate is never worth a failure */
+            !sg_history_usual(u->history, s->name, &at->median_s, &at->p90_s, &n, &err))
+            u->history = NULL; /* an estimate is worth no failure, and no second wait for a lock */
+        if (n == 0)
+            at->median_s = at->p90_s = NAN;
     }
     *ret = u->by_stage ? u->by_stage[s->id.i] : (struct sg_usual){ NAN, NAN };
 }
@@ -61,6 +63,20 @@ static void init_usual(struct sg_cli *cli, struct sg_history *h, struct usual *u
     u->asked = SG_ARENA_NEW(&cli->arena, cli->graph->n_stages, bool, &err);
     u->by_stage =
         u->asked ? SG_ARENA_NEW(&cli->arena, cli->graph->n_stages, struct sg_usual, &err) : NULL;
+}
+
+/* Asks now for all that a run may want to know, and never again: to read can block. */
+static void ask_all_usual(struct sg_cli *cli, struct usual *u)
+{
+    for (uint32_t i = 0; i < cli->graph->n_stages; i++) {
+        const struct sg_stage *s = &cli->graph->stages[i];
+        const struct sg_plan_stage *v = sg_plan_stage(cli->plan, s->id);
+        struct sg_usual ignored;
+
+        if (!s->is_source && v->n_run + v->n_blocked > 0)
+            ask_usual(u, s, &ignored);
+    }
+    u->history = NULL;
 }
 
 /* ---- plan ---- */
@@ -146,6 +162,7 @@ struct execution {
     char run_id[SG_RUN_ID_TEXT];
     const char *host, *boot;
     char *shim;
+    const char *notice; /* of the history, told */
     int registry_fd;
     int32_t jobs, keep_going;
     struct sg_buf record;
@@ -253,7 +270,6 @@ static bool open_state(struct execution *x, struct sg_error *err)
 {
     struct sg_cli *cli = x->cli;
     struct sg_error soft = SG_ERROR_INIT;
-    const char *notice = NULL;
     struct sg_registry_run entry = { .run = x->run_id,
                                      .command = cli->argv_text,
                                      .pid = getpid(),
@@ -266,14 +282,23 @@ static bool open_state(struct execution *x, struct sg_error *err)
     if (!sg_registry_enter(cli->graph->state, &entry, &x->registry_fd, err))
         return sg_error_wrap(err, "the state directory");
     sg_error_clear(&soft);
-    if (!sg_history_open(cli->graph->state, false, &x->history, &notice, &soft)) {
+    if (!sg_history_open(cli->graph->state, false, &x->history, &x->notice, &soft)) {
         (void)sg_error_wrap(&soft, "no history is kept");
         tell(x, soft.text);
         x->history = NULL;
     }
-    if (notice)
-        tell(x, notice);
+    if (x->notice)
+        tell(x, x->notice);
     return true;
+}
+
+/* Damage inside the history shows when it is read or written. */
+static void tell_of_history(struct execution *x)
+{
+    const char *notice = x->history ? sg_history_notice(x->history) : NULL;
+
+    if (notice && notice != x->notice)
+        tell(x, notice);
 }
 
 static bool has_work(const struct sg_plan *p)
@@ -364,6 +389,7 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
             return false;
     }
     init_usual(cli, x->history, &x->usual);
+    ask_all_usual(cli, &x->usual);
     if (!sg_host_facts(&cli->arena, &x->host, &x->boot, err) ||
         !open_sinks(x, sinks, &c.n_sinks, err) || !sg_loop_new(4, &x->loop, err))
         return false;
@@ -439,6 +465,7 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
         on_tick(&x);
     if (!sg_run_go(x.run, err))
         goto done;
+    tell_of_history(&x);
     if (has_work(cli->plan))
         prune_logs(&x);
     memcpy(outcome.n_result, sg_run_results(x.run), sizeof(outcome.n_result));

@@ -6,10 +6,11 @@
  * truncated instead of deleted: a write-ahead log needs shared memory, which network file systems
  * don't have. Several runs may write at once: each transaction is short, and waits for the others.
  *
- * Attempts are kept in memory and written together, at most a second late. So a node costs no
- * transaction, and a run that is killed loses the last second of a disposable history. While jobs
- * run nobody waits for the file: where another reads or writes it just then (somebody pages through
- * a long SELECT), what is to be written stays in memory and is tried again a second later.
+ * Attempts are kept in memory and written together, a second later, by a thread that is there for
+ * as long as something is to be written. So a node costs no transaction, a run that is killed loses
+ * the last second of a disposable history, and no job waits for a disk or a lock. Where another is
+ * at the file (somebody pages through a long SELECT), it is tried again a second later. Everything
+ * else is done by the caller's thread, after the writer has ended.
  *
  * What SQLite finds damaged is renamed to history.sqlite.damaged-N, its journal with it (a journal
  * must never be played back into another file), and a new one is begun.
@@ -19,6 +20,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +38,7 @@
 #define FILE_NAME   "history.sqlite"
 #define MAGIC       "SQLite format 3"
 #define HEAD_LEN    100
-#define BUSY_MS     3000
-#define BATCH_NS    SG_NS_PER_S
+#define LATE_NS     SG_NS_PER_S
 #define MAX_WAITING 100000 /* attempts in memory, when nothing can be written */
 
 /*
@@ -69,6 +71,12 @@ static bool is_damage(int code)
     return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
 
+/* Whether the last failure is one that goes by: another was at the file. */
+static bool is_in_use(const struct sg_history *h)
+{
+    return (h->code & 0xff) == SQLITE_BUSY;
+}
+
 /* The error that SQLite reports. err->sys is not set: what it knows is in its text. */
 static bool fail(struct sg_history *h, const char *what, struct sg_error *err)
 {
@@ -90,7 +98,7 @@ static bool is_whole(const char *path)
     bool whole = false;
 
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-        sqlite3_busy_timeout(db, BUSY_MS) == SQLITE_OK &&
+        sqlite3_busy_timeout(db, SG_HISTORY_BUSY_MS) == SQLITE_OK &&
         sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL) == SQLITE_OK &&
         sqlite3_step(st) == SQLITE_ROW)
         whole = strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
@@ -176,10 +184,10 @@ static int open_db(struct sg_history *h, bool *ret_empty)
 
     *ret_empty = false;
     if (h->db != NULL)
-        return SQLITE_OK;
+        return sqlite3_busy_timeout(h->db, h->patience_ms);
     code = sqlite3_open_v2(h->path, &h->db, flags, NULL);
     if (code == SQLITE_OK)
-        code = sqlite3_busy_timeout(h->db, BUSY_MS);
+        code = sqlite3_busy_timeout(h->db, h->patience_ms);
     if (code == SQLITE_OK)
         code = sqlite3_exec(h->db, "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = NORMAL",
                             NULL, NULL, NULL);
@@ -265,6 +273,18 @@ static bool looks_whole(const char *path, bool *ret_there, bool *ret, struct sg_
     return true;
 }
 
+/* With attributes or in memory of its own neither can fail on Linux. */
+static void init_wake(struct sg_history *h)
+{
+    pthread_condattr_t attr;
+
+    (void)pthread_mutex_init(&h->mutex, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&h->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
+}
+
 bool sg_history_open(const char *state_dir, bool read_only, struct sg_history **ret,
                      const char **ret_notice, struct sg_error *err)
 {
@@ -275,6 +295,9 @@ bool sg_history_open(const char *state_dir, bool read_only, struct sg_history **
     if (h == NULL)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for the history");
     h->read_only = read_only;
+    h->patience_ms = SG_HISTORY_BUSY_MS;
+    h->late_ns = LATE_NS;
+    init_wake(h);
     if (!sg_buf_addf(&path, err, "%s/" FILE_NAME, state_dir))
         goto fail;
     h->path = sg_buf_move(&path);
@@ -299,24 +322,12 @@ fail:
     return false;
 }
 
-const char *sg_history_notice(const struct sg_history *h)
+const char *sg_history_notice(struct sg_history *h)
 {
+    struct sg_error ignored = SG_ERROR_INIT; /* who writes next meets it again */
+
+    (void)!sg_history_settle(h, &ignored);
     return h->notice;
-}
-
-void sg_history_close(struct sg_history *h)
-{
-    struct sg_error ignored = SG_ERROR_INIT;
-
-    if (h == NULL)
-        return;
-    if (!h->read_only && !sg_history_flush(h, &ignored))
-        sg_error_clear(&ignored); /* who wants to know flushes first */
-    close_db(h);
-    sg_arena_done(&h->a);
-    free(h->path);
-    free(h->notice);
-    free(h);
 }
 
 static void bind_text(sqlite3_stmt *st, int i, const char *text)
@@ -373,7 +384,7 @@ static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
     return step_once(st);
 }
 
-static int put_waiting(struct sg_history *h)
+static int put_attempts(struct sg_history *h)
 {
     static const char sql[] =
         "INSERT INTO attempts (run, node, stage, label, result, reason, detail, log, attempt,"
@@ -382,13 +393,13 @@ static int put_waiting(struct sg_history *h)
     sqlite3_stmt *st;
     int code;
 
-    if (h->n == 0)
+    if (h->out.n == 0)
         return SQLITE_OK;
     code = sqlite3_prepare_v2(h->db, sql, -1, &st, NULL);
     if (code != SQLITE_OK)
         return code;
-    for (size_t i = 0; code == SQLITE_OK && i < h->n; i++)
-        code = put_attempt(st, &h->waiting[i]);
+    for (size_t i = 0; code == SQLITE_OK && i < h->out.n; i++)
+        code = put_attempt(st, &h->out.attempts[i]);
     sqlite3_finalize(st);
     return code;
 }
@@ -427,15 +438,15 @@ static int put_run(struct sg_history *h, const struct sg_history_run *r)
     return code;
 }
 
-/* What waits, and a run if ctx is one, in one transaction. */
+/* `out`, and a run if ctx is one, in one transaction. */
 static int write_all(struct sg_history *h, void *ctx)
 {
     int code = sqlite3_exec(h->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
-    if (code == SQLITE_OK && h->begun != NULL)
-        code = put_run(h, h->begun);
+    if (code == SQLITE_OK && h->out.begun != NULL)
+        code = put_run(h, h->out.begun);
     if (code == SQLITE_OK)
-        code = put_waiting(h);
+        code = put_attempts(h);
     if (code == SQLITE_OK && ctx != NULL)
         code = put_run(h, ctx);
     if (code == SQLITE_OK)
@@ -443,107 +454,252 @@ static int write_all(struct sg_history *h, void *ctx)
     return code;
 }
 
-static bool write_with(struct sg_history *h, const struct sg_history_run *r, struct sg_error *err)
+static void empty(struct sg_history_batch *b)
 {
-    struct sg_history_run copy;
+    sg_arena_done(&b->a);
+    *b = (struct sg_history_batch){ .a = SG_ARENA_INIT };
+}
 
-    if (!SG_EXPECT(!h->read_only, err))
+static bool has(const struct sg_history_batch *b)
+{
+    return b->begun != NULL || b->n != 0;
+}
+
+/* What came in is what goes out now, if nothing does. */
+static void turn_over(struct sg_history *h)
+{
+    if (has(&h->out))
+        return;
+    h->out = h->next;
+    h->next = (struct sg_history_batch){ .a = SG_ARENA_INIT };
+}
+
+static bool write_out(struct sg_history *h, struct sg_history_run *r, struct sg_error *err)
+{
+    if (!sg_history_perform(h, "write", write_all, r, err))
         return false;
-    if (r != NULL)
-        copy = *r;
-    if (!sg_history_perform(h, "write", write_all, r != NULL ? &copy : NULL, err))
-        return false;
-    sg_arena_done(&h->a);
-    h->begun = NULL;
-    h->waiting = NULL;
-    h->n = h->cap = 0;
+    empty(&h->out);
     return true;
 }
 
-/* Whether the last failure is one that goes by: another was at the file. */
-static bool was_in_use(const struct sg_history *h)
+/* ---- the writer */
+
+static struct timespec timespec_of(struct sg_mono t)
 {
-    return (h->code & 0xff) == SQLITE_BUSY;
+    return (struct timespec){ .tv_sec = (time_t)(t.ns / SG_NS_PER_S),
+                              .tv_nsec = (long)(t.ns % SG_NS_PER_S) };
 }
 
-static bool keep(struct sg_history *h, const char **text, struct sg_error *err)
+/* Under the mutex. */
+static void wait_until_due(struct sg_history *h)
+{
+    while (!h->stop && sg_mono_now().ns < h->due.ns) {
+        struct timespec at = timespec_of(h->due);
+
+        (void)pthread_cond_timedwait(&h->wake, &h->mutex, &at); /* asked again by the clock */
+    }
+}
+
+/* Until it is told to stop, all is written, or that fails. */
+static void *write_in_turn(void *ctx)
+{
+    struct sg_history *h = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+
+    (void)pthread_mutex_lock(&h->mutex);
+    for (;;) {
+        bool ok;
+
+        wait_until_due(h);
+        turn_over(h);
+        if (h->stop || !has(&h->out))
+            break;
+        (void)pthread_mutex_unlock(&h->mutex);
+        ok = write_out(h, NULL, &err);
+        (void)pthread_mutex_lock(&h->mutex);
+        if (!ok && !is_in_use(h)) {
+            h->err = err;
+            break;
+        }
+        sg_error_clear(&err);
+        h->due.ns = sg_mono_now().ns + h->late_ns;
+    }
+    h->over = true;
+    (void)pthread_mutex_unlock(&h->mutex);
+    return NULL;
+}
+
+/* Under the mutex. Without a thread to be had it is written with the next ones, or at the end. */
+static void start_writer(struct sg_history *h)
+{
+    sigset_t all, old;
+
+    if (h->has_writer && h->over) {
+        (void)pthread_join(h->writer, NULL);
+        h->has_writer = false;
+    }
+    if (h->has_writer)
+        return;
+    h->over = h->stop = false;
+    h->patience_ms = SG_HISTORY_BRIEF_MS; /* it has time, but whoever ends it has not */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    h->has_writer = pthread_create(&h->writer, NULL, write_in_turn, h) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+bool sg_history_settle(struct sg_history *h, struct sg_error *err)
+{
+    if (h->has_writer) {
+        (void)pthread_mutex_lock(&h->mutex);
+        h->stop = true;
+        (void)pthread_cond_signal(&h->wake);
+        (void)pthread_mutex_unlock(&h->mutex);
+        (void)pthread_join(h->writer, NULL);
+        h->has_writer = false;
+    }
+    if (h->err.code == SG_ERROR_NONE)
+        return true;
+    *err = h->err;
+    sg_error_clear(&h->err);
+    return false;
+}
+
+/* ---- writing */
+
+/* All that waits, and a run where one is given. */
+static bool write_with(struct sg_history *h, const struct sg_history_run *r, int patience_ms,
+                       struct sg_error *err)
+{
+    struct sg_history_run copy;
+
+    if (!SG_EXPECT(!h->read_only, err) || !sg_history_settle(h, err))
+        return false;
+    h->patience_ms = patience_ms;
+    if (has(&h->out) && !write_out(h, NULL, err))
+        return false;
+    turn_over(h);
+    if (r != NULL)
+        copy = *r;
+    return (r == NULL && !has(&h->out)) || write_out(h, r != NULL ? &copy : NULL, err);
+}
+
+static bool keep(struct sg_arena *a, const char **text, struct sg_error *err)
 {
     if (*text == NULL)
         return true;
-    *text = sg_arena_text(&h->a, *text, err);
+    *text = sg_arena_text(a, *text, err);
     return *text != NULL;
 }
 
-static bool keep_run(struct sg_history *h, const struct sg_history_run *r, struct sg_error *err)
+static bool keep_run(struct sg_history_batch *b, const struct sg_history_run *r,
+                     struct sg_error *err)
 {
-    struct sg_history_run *copy = SG_ARENA_NEW(&h->a, 1, struct sg_history_run, err);
+    struct sg_history_run *copy = SG_ARENA_NEW(&b->a, 1, struct sg_history_run, err);
 
     if (copy == NULL)
         return false;
     *copy = *r;
-    if (!keep(h, &copy->run, err) || !keep(h, &copy->command, err) ||
-        !keep(h, &copy->profile, err) || !keep(h, &copy->request, err) ||
-        !keep(h, &copy->host, err) || !keep(h, &copy->boot, err))
+    if (!keep(&b->a, &copy->run, err) || !keep(&b->a, &copy->command, err) ||
+        !keep(&b->a, &copy->profile, err) || !keep(&b->a, &copy->request, err) ||
+        !keep(&b->a, &copy->host, err) || !keep(&b->a, &copy->boot, err))
         return false;
-    h->begun = copy;
-    h->oldest = sg_mono_now();
+    b->begun = copy;
     return true;
+}
+
+static bool keep_attempt(struct sg_history_batch *b, const struct sg_history_attempt *a,
+                         struct sg_error *err)
+{
+    struct sg_history_attempt copy = *a;
+
+    if (!sg_arena_grow(&b->a, (void **)&b->attempts, b->n, &b->cap, sizeof(copy), err) ||
+        !keep(&b->a, &copy.run, err) || !keep(&b->a, &copy.node, err) ||
+        !keep(&b->a, &copy.stage, err) || !keep(&b->a, &copy.label, err) ||
+        !keep(&b->a, &copy.result, err) || !keep(&b->a, &copy.reason, err) ||
+        !keep(&b->a, &copy.detail, err) || !keep(&b->a, &copy.log, err))
+        return false;
+    b->attempts[b->n++] = copy;
+    return true;
+}
+
+/* To be written by the writer: a run that begins, or an attempt. */
+static bool add(struct sg_history *h, const struct sg_history_run *r,
+                const struct sg_history_attempt *a, struct sg_error *err)
+{
+    bool ok, first;
+
+    if (!SG_EXPECT(!h->read_only, err))
+        return false;
+    (void)pthread_mutex_lock(&h->mutex);
+    if (h->err.code != SG_ERROR_NONE) {
+        *err = h->err;
+        sg_error_clear(&h->err);
+        (void)pthread_mutex_unlock(&h->mutex);
+        return false;
+    }
+    first = !has(&h->next);
+    if (h->next.n >= MAX_WAITING)
+        ok = sg_error_set(err, SG_ERROR_SYSTEM, 0, "write %s: %zu attempts are waiting", h->path,
+                          h->next.n);
+    else
+        ok = r != NULL ? keep_run(&h->next, r, err) : keep_attempt(&h->next, a, err);
+    if (ok && first && (!h->has_writer || h->over))
+        h->due.ns = sg_mono_now().ns + h->late_ns;
+    if (ok)
+        start_writer(h);
+    (void)pthread_mutex_unlock(&h->mutex);
+    return ok;
 }
 
 bool sg_history_run_begin(struct sg_history *h, const struct sg_history_run *r,
                           struct sg_error *err)
 {
-    if (write_with(h, r, err))
+    if (write_with(h, r, SG_HISTORY_BRIEF_MS, err))
         return true;
-    if (!was_in_use(h))
+    if (!is_in_use(h))
         return false;
     sg_error_clear(err);
-    return keep_run(h, r, err);
+    return add(h, r, NULL, err);
 }
 
 bool sg_history_run_end(struct sg_history *h, const struct sg_history_run *r, struct sg_error *err)
 {
-    return write_with(h, r, err);
-}
-
-bool sg_history_flush(struct sg_history *h, struct sg_error *err)
-{
-    return (h->n == 0 && h->begun == NULL) || write_with(h, NULL, err);
-}
-
-bool sg_history_flush_at_once(struct sg_history *h, struct sg_error *err)
-{
-    bool ok;
-
-    if (h->db != NULL)
-        (void)sqlite3_busy_timeout(h->db, 0); /* it only sets a number */
-    ok = sg_history_flush(h, err);
-    if (h->db != NULL)
-        (void)sqlite3_busy_timeout(h->db, BUSY_MS);
-    if (ok || !was_in_use(h))
-        return ok;
-    sg_error_clear(err);
-    h->oldest = sg_mono_now();
-    return true;
+    return write_with(h, r, SG_HISTORY_BUSY_MS, err);
 }
 
 bool sg_history_attempt_add(struct sg_history *h, const struct sg_history_attempt *a,
                             struct sg_error *err)
 {
-    struct sg_history_attempt copy = *a;
+    return add(h, NULL, a, err);
+}
 
-    if (h->n >= MAX_WAITING)
-        return sg_error_set(err, SG_ERROR_SYSTEM, 0, "write %s: %zu attempts are waiting", h->path,
-                            h->n);
-    if (!sg_arena_grow(&h->a, (void **)&h->waiting, h->n, &h->cap, sizeof(copy), err) ||
-        !keep(h, &copy.run, err) || !keep(h, &copy.node, err) || !keep(h, &copy.stage, err) ||
-        !keep(h, &copy.label, err) || !keep(h, &copy.result, err) || !keep(h, &copy.reason, err) ||
-        !keep(h, &copy.detail, err) || !keep(h, &copy.log, err))
-        return false;
-    if (h->n == 0 && h->begun == NULL)
-        h->oldest = sg_mono_now();
-    h->waiting[h->n++] = copy;
-    return sg_mono_now().ns - h->oldest.ns < BATCH_NS || sg_history_flush_at_once(h, err);
+bool sg_history_flush(struct sg_history *h, struct sg_error *err)
+{
+    return write_with(h, NULL, SG_HISTORY_BUSY_MS, err);
+}
+
+bool sg_history_flush_briefly(struct sg_history *h, struct sg_error *err)
+{
+    return write_with(h, NULL, SG_HISTORY_BRIEF_MS, err);
+}
+
+void sg_history_close(struct sg_history *h)
+{
+    struct sg_error ignored = SG_ERROR_INIT;
+
+    if (h == NULL)
+        return;
+    if (!h->read_only) /* who wants to know flushes first; what was waited for is not again */
+        (void)!write_with(h, NULL, is_in_use(h) ? 0 : SG_HISTORY_BUSY_MS, &ignored);
+    close_db(h);
+    empty(&h->out);
+    empty(&h->next);
+    (void)pthread_mutex_destroy(&h->mutex);
+    (void)pthread_cond_destroy(&h->wake);
+    free(h->path);
+    free(h->notice);
+    free(h);
 }
 
 struct prune {

@@ -4,6 +4,7 @@
 #ifndef STAGEGRAPH_HISTORY_IMPL_H
 #define STAGEGRAPH_HISTORY_IMPL_H
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,17 +13,37 @@
 #include "stagegraph/clock.h"
 #include "stagegraph/history.h"
 
+/* What is to be written. */
+struct sg_history_batch {
+    struct sg_arena a;
+    struct sg_history_run *begun; /* NULL: there is none */
+    struct sg_history_attempt *attempts;
+    size_t n, cap;
+};
+
+/*
+ * While there is a writer, the file, `code`, `notice` and `out` are its own; what is below `mutex`
+ * is everybody's under it. sg_history_settle() ends the writer.
+ */
 struct sg_history {
     char *path;
     char *notice;
     bool read_only;
-    sqlite3 *db;                  /* NULL until it is needed */
-    int code;                     /* SQLite's, of what was done last */
-    struct sg_arena a;            /* of what waits to be written */
-    struct sg_history_run *begun; /* NULL: there is none */
-    struct sg_history_attempt *waiting;
-    size_t n, cap;
-    struct sg_mono oldest; /* of the waiting ones; when the file was in use, the time of that */
+    sqlite3 *db;                 /* NULL until it is needed */
+    int code;                    /* SQLite's, of what was done last */
+    int patience_ms;             /* for others at the file */
+    struct sg_history_batch out; /* is being written, or could not be */
+    bool has_writer;
+    pthread_t writer;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    struct sg_history_batch next; /* what came in since */
+    int64_t late_ns; /* how late it may be written: a second, in tests what they like */
+    struct sg_mono due;
+    bool stop;           /* the writer is to end */
+    bool over;           /* it has */
+    struct sg_error err; /* set: what it failed with */
 };
 
 /* Something to be done with the open file; returns SQLite's code. */
@@ -33,7 +54,14 @@ typedef int sg_history_work_fn(struct sg_history *h, void *ctx);
 bool sg_history_perform(struct sg_history *h, const char *what, sg_history_work_fn *fn, void *ctx,
                         struct sg_error *err) SG_MUST;
 
-/* As sg_history_flush(), without waiting for others at the file: then it is tried again later. */
-bool sg_history_flush_at_once(struct sg_history *h, struct sg_error *err) SG_MUST;
+/* How long others at the file are waited for: briefly where a run does. */
+#define SG_HISTORY_BUSY_MS  3000
+#define SG_HISTORY_BRIEF_MS 200
+
+/* sg_history_flush(), briefly. */
+bool sg_history_flush_briefly(struct sg_history *h, struct sg_error *err) SG_MUST;
+
+/* Ends the writer, after what it is writing. False: it had failed. */
+bool sg_history_settle(struct sg_history *h, struct sg_error *err) SG_MUST;
 
 #endif

@@ -315,6 +315,76 @@ static void the_critical_path_goes_first_where_the_history_knows(void **state)
     e2e_ran(t, "bronze@2024-01-01T23 zinc@2024-01-01T23");
 }
 
+/* ---- the history */
+
+/* Somebody has a transaction open in the sqlite3 shell: the run goes on, and is recorded if that
+ * ends before it does. */
+static void a_locked_history_stops_no_run(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    sqlite3 *db;
+    int gate;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "run --upto bronze");
+    (void)e2e_jobs(t);
+    assert_int_equal(sqlite3_open(e2e_path(t, ".stagegraph/history.sqlite"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    e2e_run(t, 0, "run --upto silver");
+    e2e_ran(t, "silver@2024-01-01T21 silver@2024-01-01T22 silver@2024-01-01T23");
+    e2e_says(t->err, "the history of this run is not kept");
+    e2e_run(t, 6, "plan --exit-code");
+    e2e_gate(t, "gold");
+    e2e_does(t, "gold", "read -r x <gate.gold\n");
+    p = e2e_start(t, "run --json=events");
+    gate = e2e_gate_reached(t, "gold");
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    e2e_gate_let_go(gate);
+    e2e_wait(p, 0);
+    assert_int_equal(strlen(t->err), 0);
+    e2e_run(t, 0, "history --stage gold");
+    e2e_has_line(t->out, "*gold@2024-01-01*ok*");
+}
+
+/* A node that has ended is in the history while a later one runs, however long that takes. */
+static void what_has_ended_is_in_the_history_while_others_run(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    int gate;
+
+    e2e_flights(t);
+    e2e_gate(t, "gold");
+    e2e_does(t, "gold", "read -r x <gate.gold\n");
+    p = e2e_start(t, "run");
+    gate = e2e_gate_reached(t, "gold");
+    do
+        e2e_run(t, 0, "history --stage silver");
+    while (strstr(t->out, "silver@2024-01-01T23") == NULL);
+    e2e_gate_let_go(gate);
+    e2e_wait(p, 0);
+}
+
+static void a_damaged_history_is_set_aside_with_a_notice(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "run --upto silver");
+    for (size_t at = 4096; at < 12288; at += 16)
+        e2e_poke(t, ".stagegraph/history.sqlite", at, 'x');
+    e2e_run(t, 0, "run");
+    e2e_says(t->err, "the history was damaged: it is now ");
+    assert_true(e2e_exists(t, ".stagegraph/history.sqlite.damaged-1"));
+    e2e_run(t, 0, "history");
+    e2e_says(t->out, "run");
+    e2e_write(t, ".stagegraph/history.sqlite", "nothing of the kind");
+    e2e_run(t, 0, "run --force");
+    e2e_says(t->err, "damaged-2");
+}
+
 static void history_is_pruned_by_age(void **state)
 {
     struct e2e *t = *state;
@@ -399,6 +469,9 @@ int main(void)
         e2e_test(status_is_told_as_json),
         e2e_test(a_plan_estimates_from_the_history),
         e2e_test(the_critical_path_goes_first_where_the_history_knows),
+        e2e_test(a_locked_history_stops_no_run),
+        e2e_test(what_has_ended_is_in_the_history_while_others_run),
+        e2e_test(a_damaged_history_is_set_aside_with_a_notice),
         e2e_test(history_is_pruned_by_age),
         e2e_test(old_logs_go_when_a_run_ends),
         e2e_test(log_follow_goes_on_until_the_run_is_over),

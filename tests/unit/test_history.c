@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,12 +27,15 @@ static struct scratch dir;
 static struct sg_history *h;
 static struct sg_error err;
 
+#define HOUR_NS (3600 * SG_NS_PER_S)
+
 static int set_up(void **state)
 {
     (void)state;
     scratch_open(&dir);
     sg_error_clear(&err);
     OK(sg_history_open(dir.dir, false, &h, NULL, &err));
+    h->late_ns = HOUR_NS; /* nothing is written but by what the test does */
     return 0;
 }
 
@@ -398,36 +403,147 @@ static void it_is_readable_while_it_is_written(void **state)
     sqlite3_close(db);
 }
 
-/* Somebody pages through a long SELECT: no run waits for that, and none loses its history. */
-static void what_cannot_be_written_while_others_read_is_written_later(void **state)
+/*
+ * A disk that takes its time: every flush of SQLite's waits until the test lets it go on. It notes
+ * which thread it was.
+ */
+static struct {
+    sqlite3_vfs vfs;
+    const sqlite3_vfs *base;
+    sqlite3_io_methods methods;
+    const sqlite3_io_methods *of;
+    sem_t flushes, let;
+    pthread_t caller;
+    bool by_caller; /* the thread that must never wait */
+} disk;
+
+static int slow_sync(sqlite3_file *f, int flags)
+{
+    if (pthread_equal(pthread_self(), disk.caller)) {
+        disk.by_caller = true;
+    } else {
+        (void)sem_post(&disk.flushes);
+        (void)sem_wait(&disk.let);
+        (void)sem_post(&disk.let); /* once let go on, it is a quick one */
+    }
+    return disk.of->xSync(f, flags);
+}
+
+static int slow_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+{
+    int code = disk.base->xOpen((sqlite3_vfs *)(uintptr_t)disk.base, name, f, flags, out);
+
+    (void)vfs;
+    if (code == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+        disk.of = f->pMethods;
+        disk.methods = *f->pMethods;
+        disk.methods.xSync = slow_sync;
+        f->pMethods = &disk.methods;
+    }
+    return code;
+}
+
+static void open_slow_disk(void)
+{
+    disk.base = sqlite3_vfs_find(NULL);
+    disk.vfs = *disk.base;
+    disk.vfs.zName = "slow";
+    disk.vfs.xOpen = slow_open;
+    disk.caller = pthread_self();
+    disk.by_caller = false;
+    assert_int_equal(sem_init(&disk.flushes, 0, 0), 0);
+    assert_int_equal(sem_init(&disk.let, 0, 0), 0);
+    assert_int_equal(sqlite3_vfs_register(&disk.vfs, 1), SQLITE_OK);
+}
+
+static void close_slow_disk(void)
+{
+    assert_int_equal(sqlite3_vfs_unregister(&disk.vfs), SQLITE_OK);
+    assert_int_equal(sqlite3_vfs_register((sqlite3_vfs *)(uintptr_t)disk.base, 1), SQLITE_OK);
+    (void)sem_destroy(&disk.flushes);
+    (void)sem_destroy(&disk.let);
+}
+
+static void a_disk_that_takes_its_time_stops_nobody(void **state)
+{
+    struct sg_history_attempt a = an_attempt("silver", "ok", 1);
+
+    (void)state;
+    open_slow_disk();
+    h->late_ns = 0;
+    OK(sg_history_attempt_add(h, &a, &err));
+    assert_int_equal(sem_wait(&disk.flushes), 0); /* the writer stands at its flush */
+    for (int i = 0; i < 100; i++)
+        OK(sg_history_attempt_add(h, &a, &err));
+    assert_false(disk.by_caller);
+    (void)sem_post(&disk.let);
+    OK(sg_history_flush(h, &err));
+    assert_int_equal(strlen(attempts(NULL, NULL, NULL, false, 0)),
+                     101 * strlen("silver ok - 1 nan -1;"));
+    sg_history_close(h);
+    h = NULL;
+    close_slow_disk();
+}
+
+/* The last node before a long one must not wait for its end. */
+static void one_attempt_alone_is_written_too(void **state)
+{
+    struct sg_history_attempt a = an_attempt("silver", "ok", 1);
+    struct sg_history *other;
+
+    (void)state;
+    h->late_ns = 1;
+    OK(sg_history_attempt_add(h, &a, &err));
+    for (bool over = false; !over;) {
+        (void)pthread_mutex_lock(&h->mutex);
+        over = h->over;
+        (void)pthread_mutex_unlock(&h->mutex);
+    }
+    OK(sg_history_open(dir.dir, true, &other, NULL, &err));
+    seen[0] = '\0';
+    OK(sg_history_attempts(other, "r1", NULL, NULL, false, 0, see_attempt, NULL, &err));
+    sg_history_close(other);
+    assert_string_equal(seen, "silver ok - 1 nan -1;");
+}
+
+static void what_the_writer_failed_with_is_told_once(void **state)
+{
+    struct sg_history_attempt a = an_attempt("silver", "ok", 1);
+    struct sg_history *other;
+    bool ok = true;
+
+    (void)state;
+    OK(sg_history_open(scratch_path(&dir, "none"), false, &other, NULL, &err));
+    other->late_ns = 0;
+    while (ok)
+        ok = sg_history_attempt_add(other, &a, &err);
+    assert_int_equal(err.code, SG_ERROR_SYSTEM);
+    assert_non_null(strstr(err.text, "history.sqlite"));
+    sg_error_clear(&err);
+    sg_history_close(other);
+}
+
+/* Somebody pages through a long SELECT, or has a transaction open: no run waits for that, and none
+ * loses its history. */
+static void what_cannot_be_written_while_others_are_at_it_is_written_later(void **state)
 {
     struct sg_history_attempt a = an_attempt("silver", "ok", 1);
     struct sg_history_run r = a_run("r1", 1);
-    sqlite3_stmt *st;
     sqlite3 *db;
-    struct sg_mono begun;
 
     (void)state;
     fill();
     OK(sg_history_open(dir.dir, false, &h, NULL, &err));
+    h->late_ns = 1;
     assert_int_equal(sqlite3_open(scratch_path(&dir, "history.sqlite"), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT * FROM attempts", -1, &st, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
     a.run = r.run = "r2";
-    (void)runs(0);
-    (void)sqlite3_busy_timeout(h->db, 1); /* before there are jobs it waits, else for 3 s */
-    OK(sg_history_run_begin(h, &r, &err));
-    begun = sg_mono_now();
-    for (int i = 0; i < 5; i++) {
+    OK(sg_history_run_begin(h, &r, &err)); /* before there are jobs it waits, but briefly */
+    for (int i = 0; i < 6; i++)
         OK(sg_history_attempt_add(h, &a, &err));
-        h->oldest.ns -= 2 * SG_NS_PER_S;
-    }
-    assert_true(sg_mono_now().ns - begun.ns < SG_NS_PER_S); /* five waits would be 15 s */
-    assert_null(strstr(runs(0), "r2"));
-    sqlite3_finalize(st);
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    OK(sg_history_attempt_add(h, &a, &err));
-    assert_int_equal(h->n, 0);
+    OK(sg_history_flush(h, &err));
     assert_non_null(strstr(runs(0), "r2 "));
     assert_int_equal(strlen(attempts("r2", NULL, NULL, false, 0)),
                      6 * strlen("silver ok - 1 nan -1;"));
@@ -500,7 +616,10 @@ int main(void)
         cmocka_unit_test(cut_anywhere_it_is_whole_or_set_aside),
         cmocka_unit_test(several_write_at_once),
         cmocka_unit_test(it_is_readable_while_it_is_written),
-        cmocka_unit_test(what_cannot_be_written_while_others_read_is_written_later),
+        cmocka_unit_test(a_disk_that_takes_its_time_stops_nobody),
+        cmocka_unit_test(one_attempt_alone_is_written_too),
+        cmocka_unit_test(what_the_writer_failed_with_is_told_once),
+        cmocka_unit_test(what_cannot_be_written_while_others_are_at_it_is_written_later),
         cmocka_unit_test(a_newer_schema_is_used_as_far_as_it_is_known),
         cmocka_unit_test(pruning_removes_what_is_old),
         cmocka_unit_test(a_state_directory_that_is_gone_is_an_error_and_no_more),
