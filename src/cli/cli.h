@@ -101,6 +101,9 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err);
 /* Plans and runs (or shows, with -n) what cli->request asks. */
 int sg_cli_plan_and_run(struct sg_cli *cli, struct sg_error *err);
 
+/* resume: says on standard error which stages of the plan are made otherwise than in that run. */
+void sg_cli_tell_changes(const struct sg_cli *cli);
+
 /* Makes cli->request, sets and params what `record` (a run's request column) says. */
 bool sg_cli_record_format(struct sg_cli *cli, struct sg_buf *out, struct sg_error *err) SG_MUST;
 

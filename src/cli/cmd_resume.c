@@ -4,6 +4,7 @@
 
 #include "stagegraph/history.h"
 #include "stagegraph/json.h"
+#include "stagegraph/registry.h"
 
 #include "cli.h"
 
@@ -123,47 +124,85 @@ static bool parse_record(struct sg_cli *cli, const char *text, bool settings, st
 
 /* ---- which run ---- */
 
+struct names {
+    const char **at; /* in the arena of cli */
+    size_t n, cap;
+};
+
 struct pick {
     struct sg_cli *cli;
     const char *wanted; /* a run's id, or NULL: the last unfinished one with an explicit range */
     const char *run, *command, *record;
-    const char *settled[64]; /* runs that a later one took up again: theirs is the word */
-    size_t n_settled;
+    struct names alive;
+    struct names settled; /* runs that a later one took up again: theirs is the word */
+    const char *before;   /* the run that `run`, or the last of `chain`, took up; NULL: none */
+    struct names chain;   /* those before, newest first */
     struct sg_error *err;
     bool ok;
 };
 
-static bool is_settled(const struct pick *p, const char *run)
+static bool has_name(const struct names *l, const char *name)
 {
-    for (size_t i = 0; i < p->n_settled; i++)
-        if (strcmp(p->settled[i], run) == 0)
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->at[i], name) == 0)
             return true;
     return false;
 }
 
-/* Newest first. A run that was resumed is settled by the run that did so. */
+/* False: p->ok is false. */
+static bool add_name(struct pick *p, struct names *l, const char *name)
+{
+    const char *copy = sg_arena_text(&p->cli->arena, name, p->err);
+
+    p->ok = copy &&
+            sg_arena_grow(&p->cli->arena, (void **)&l->at, l->n, &l->cap, sizeof(*l->at), p->err);
+    if (p->ok)
+        l->at[l->n++] = copy;
+    return p->ok;
+}
+
+static bool note_alive(void *ctx, const struct sg_registry_run *r, bool alive)
+{
+    struct pick *p = ctx;
+
+    return !alive || add_name(p, &p->alive, r->run);
+}
+
+static bool is_it(const struct pick *p, const struct sg_history_run *r, bool valid)
+{
+    if (p->wanted)
+        return strcmp(r->run, p->wanted) == 0;
+    return r->explicit_range && valid && r->exit_status != 0 && !has_name(&p->settled, r->run) &&
+           !has_name(&p->alive, r->run);
+}
+
+/* Newest first: until the run is found, and then those that it took up, one after the other. */
 static bool look_at(void *ctx, const struct sg_history_run *r)
 {
     struct pick *p = ctx;
     struct record record = { 0 };
     bool valid = false;
 
+    if (p->run && strcmp(r->run, p->before) != 0)
+        return true;
     if (r->request) {
         p->ok = parse_record(p->cli, r->request, false, &record, &valid, p->err);
         if (!p->ok)
             return false;
     }
-    if (p->wanted ? strcmp(r->run, p->wanted) == 0
-                  : r->explicit_range && valid && r->exit_status != 0 && !is_settled(p, r->run)) {
+    if (p->run) {
+        p->before = record.resumes;
+        return add_name(p, &p->chain, r->run) && p->before;
+    }
+    if (is_it(p, r, valid)) {
         p->run = sg_arena_text(&p->cli->arena, r->run, p->err);
         p->command = sg_arena_text(&p->cli->arena, r->command, p->err);
         p->record = valid ? sg_arena_text(&p->cli->arena, r->request, p->err) : "";
+        p->before = record.resumes;
         p->ok = p->run && p->command && p->record;
-        return false;
+        return p->ok && p->before;
     }
-    if (record.resumes && p->n_settled < 64)
-        p->settled[p->n_settled++] = record.resumes;
-    return true;
+    return !record.resumes || add_name(p, &p->settled, record.resumes);
 }
 
 static bool pick_run(struct sg_cli *cli, struct pick *p, struct sg_error *err)
@@ -171,9 +210,10 @@ static bool pick_run(struct sg_cli *cli, struct pick *p, struct sg_error *err)
     struct sg_history *h;
     bool ok;
 
-    if (!sg_history_open(cli->graph->state, true, &h, NULL, err))
+    if (!sg_registry_list(cli->graph->state, note_alive, p, err) || !p->ok ||
+        !sg_history_open(cli->graph->state, true, &h, NULL, err))
         return false;
-    ok = !h || sg_history_runs(h, p->wanted ? INT64_MAX : 1000, look_at, p, err);
+    ok = !h || sg_history_runs(h, 0, look_at, p, err);
     sg_history_close(h);
     if (!ok || !p->ok)
         return false;
@@ -185,6 +225,9 @@ static bool pick_run(struct sg_cli *cli, struct pick *p, struct sg_error *err)
             err, SG_ERROR_USAGE, 0,
             "no unfinished run with a range of its own: nothing to resume (an interrupted "
             "hourly run is caught up by the next one)");
+    if (has_name(&p->alive, p->run))
+        return sg_error_set(err, SG_ERROR_USAGE, 0, "run %s is alive (see stagegraph status)",
+                            p->run);
     if (!*p->record)
         return sg_error_set(err, SG_ERROR_USAGE, 0, "run %s left no record of what it was asked",
                             p->run);
@@ -210,8 +253,8 @@ static bool take_done(void *ctx, const struct sg_history_attempt *a)
     return true;
 }
 
-/* Forced nodes that the run has done are not forced again. */
-static bool spare_done(struct sg_cli *cli, const char *run, struct sg_error *err)
+/* Forced nodes that the run has done, or one that it took up, are not forced again. */
+static bool spare_done(struct sg_cli *cli, const struct pick *p, struct sg_error *err)
 {
     struct sg_history *h;
     bool ok;
@@ -220,9 +263,59 @@ static bool spare_done(struct sg_cli *cli, const char *run, struct sg_error *err
         return true;
     if (!sg_history_open(cli->graph->state, true, &h, NULL, err))
         return false;
-    ok = !h || sg_history_attempts(h, run, NULL, NULL, false, INT64_MAX, take_done, cli, err);
+    ok = !h || sg_history_attempts(h, p->run, NULL, NULL, false, 0, take_done, cli, err);
+    for (size_t i = 0; h && ok && i < p->chain.n; i++)
+        ok = sg_history_attempts(h, p->chain.at[i], NULL, NULL, false, 0, take_done, cli, err);
     sg_history_close(h);
     return ok;
+}
+
+/* ---- what has changed ---- */
+
+/* Is a stage built otherwise now than in the run that is resumed? */
+static bool has_changed(const struct sg_cli *cli, const struct sg_stage *s)
+{
+    char hex[SG_HASH128_TEXT];
+
+    sg_hash128_format(sg_plan_stage(cli->plan, s->id)->recipe.hash, hex);
+    for (size_t i = 0; i < cli->n_recipes; i++)
+        if (strcmp(cli->recipes[i].key, s->name) == 0)
+            return strcmp(cli->recipes[i].value, hex) != 0;
+    return false;
+}
+
+struct changes {
+    const struct sg_cli *cli;
+    const struct sg_stage *stage;
+    unsigned n_told; /* of the stage */
+};
+
+/* By what it makes stale in what was done already. */
+static bool tell_change(void *ctx, const struct sg_plan_group *g)
+{
+    struct changes *c = ctx;
+
+    if (g->stage != c->stage || g->reason < SG_REASON_CODE || g->reason > SG_REASON_VERSION)
+        return true;
+    if (c->n_told++ >= 8)
+        return false;
+    (void)fprintf(stderr, "stagegraph: changed since: %s of %s, %s: %u node%s\n",
+                  sg_reason_name(g->reason), g->stage->name, g->detail, g->count,
+                  g->count == 1 ? "" : "s");
+    return true;
+}
+
+void sg_cli_tell_changes(const struct sg_cli *cli)
+{
+    for (uint32_t i = 0; i < cli->graph->n_stages; i++) {
+        struct changes c = { .cli = cli, .stage = &cli->graph->stages[i] };
+
+        if (!has_changed(cli, c.stage))
+            continue;
+        (void)sg_plan_groups(cli->plan, SG_VERDICT_RUN, tell_change, &c); /* it may stop early */
+        if (c.n_told == 0)
+            (void)fprintf(stderr, "stagegraph: changed since: how %s is made\n", c.stage->name);
+    }
 }
 
 static int run_resume(struct sg_cli *cli, struct sg_error *err)
@@ -243,13 +336,16 @@ static int run_resume(struct sg_cli *cli, struct sg_error *err)
     if (record.jobs && !o->value[SG_OPT_JOBS])
         o->value[SG_OPT_JOBS] = record.jobs;
     cli->resumes = p.run;
+    (void)fprintf(stderr, "stagegraph: resuming run %s: %s\n", p.run, p.command);
     if (!sg_cli_configure(cli, record.profile, false, err) ||
         !sg_request_parse(cli->graph, sg_span_of(record.request), &cli->arena, &cli->request,
-                          err) ||
-        !spare_done(cli, p.run, err) || !sg_cli_open_store(cli, err))
+                          err)) {
+        (void)sg_error_wrap(err, "resume run %s", p.run); /* what it was asked, the graph lacks */
+        return -1;
+    }
+    if (!spare_done(cli, &p, err) || !sg_cli_open_store(cli, err))
         return -1;
     cli->now_s = cli->request.now_s;
-    (void)fprintf(stderr, "stagegraph: resuming run %s: %s\n", p.run, p.command);
     return sg_cli_plan_and_run(cli, err);
 }
 

@@ -166,7 +166,6 @@ struct execution {
     int registry_fd;
     int32_t jobs, keep_going;
     struct sg_buf record;
-    unsigned n_told; /* lines of "changed since" */
 };
 
 static void on_tick(void *ctx)
@@ -404,36 +403,6 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
     return !has_work(cli->plan) || watch_signals(x, err);
 }
 
-/* Is a stage built otherwise now than in the run that is resumed? */
-static bool has_changed(const struct sg_cli *cli, const struct sg_stage *s)
-{
-    char hex[SG_HASH128_TEXT];
-
-    sg_hash128_format(sg_plan_stage(cli->plan, s->id)->recipe.hash, hex);
-    for (size_t i = 0; i < cli->n_recipes; i++)
-        if (strcmp(cli->recipes[i].key, s->name) == 0)
-            return strcmp(cli->recipes[i].value, hex) != 0;
-    return false;
-}
-
-/* resume: what the graph file and the code of today make stale in what was done already. */
-static bool tell_change(void *ctx, const struct sg_plan_group *g)
-{
-    struct execution *x = ctx;
-    char text[600];
-
-    if (g->reason < SG_REASON_CODE || g->reason > SG_REASON_VERSION ||
-        !has_changed(x->cli, g->stage))
-        return true;
-    if (x->n_told++ >= 8)
-        return false;
-    (void)snprintf(text, sizeof(text), "changed since: %s of %s, %s: %u node%s",
-                   sg_reason_name(g->reason), g->stage->name, g->detail, g->count,
-                   g->count == 1 ? "" : "s");
-    tell(x, text);
-    return true;
-}
-
 /* log_keep and log_limit, when a run that executed something is over. */
 static void prune_logs(struct execution *x)
 {
@@ -460,7 +429,7 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
         !prepare(&x, sinks, err))
         goto done;
     if (cli->resumes)
-        (void)sg_plan_groups(cli->plan, SG_VERDICT_RUN, tell_change, &x); /* it may stop early */
+        sg_cli_tell_changes(cli);
     if (has_work(cli->plan))
         on_tick(&x);
     if (!sg_run_go(x.run, err))
@@ -488,5 +457,9 @@ int sg_cli_plan_and_run(struct sg_cli *cli, struct sg_error *err)
 {
     if (!sg_options_has(&cli->options, SG_OPT_DRY_RUN))
         return sg_cli_execute(cli, err);
-    return sg_cli_make_plan(cli, NULL, err) ? sg_cli_show_plan(cli, err) : -1;
+    if (!sg_cli_make_plan(cli, NULL, err))
+        return -1;
+    if (cli->resumes)
+        sg_cli_tell_changes(cli);
+    return sg_cli_show_plan(cli, err);
 }

@@ -246,6 +246,111 @@ static void resume_says_what_has_changed_since(void **state)
     e2e_says(e2e_text(t, "%s%s", t->out, t->err), "code/silver.txt");
 }
 
+/* Also of a stage of which nothing was done yet, and where the plan is only shown. */
+static void resume_says_what_has_changed_of_what_was_not_done(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_does(t, "bronze@2024-01-01T22", "exit 1\n");
+    e2e_run(t, 1, "run --only bronze,silver --from 2024-01-01T22 --to 2024-01-01T23");
+    e2e_append(t, "code/silver.txt", "two\n");
+    e2e_run(t, 0, "resume -n");
+    e2e_says(t->err, "changed since: how silver is made");
+    e2e_says_not(t->err, "how bronze is made");
+}
+
+static void resume_takes_the_order_as_it_was(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_does(t, "bronze", "exit 1\n");
+    e2e_run(t, 1, "run --order newest --only bronze %s", range);
+    (void)e2e_jobs(t);
+    e2e_remove(t, "do");
+    e2e_run(t, 0, "resume");
+    e2e_ran(t, "bronze@2024-01-01T23 bronze@2024-01-01T22 bronze@2024-01-01T21");
+}
+
+static void a_resumed_resume_does_not_force_again_what_either_did(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "run");
+    e2e_does(t, "bronze@2024-01-01T22", "exit 1\n");
+    e2e_does(t, "bronze@2024-01-01T23", "exit 1\n");
+    e2e_run(t, 1, "run --force --only bronze %s", range);
+    e2e_remove(t, "do/bronze@2024-01-01T22");
+    e2e_run(t, 1, "resume");
+    (void)e2e_jobs(t);
+    e2e_remove(t, "do");
+    e2e_run(t, 0, "resume");
+    e2e_ran(t, "bronze@2024-01-01T23");
+}
+
+static void a_run_that_is_alive_is_not_resumed(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    int gate;
+
+    e2e_flights(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "silver@2024-01-01T22", "read -r x <gate.a\n");
+    p = e2e_start(t, "run --json=events %s", range);
+    gate = e2e_gate_reached(t, "a");
+    e2e_run(t, 2, "resume");
+    e2e_says(t->err, "no unfinished run");
+    e2e_run(t, 2, "resume %s", run_id(t, "events"));
+    e2e_says(t->err, "is alive");
+    e2e_gate_let_go(gate);
+    e2e_wait(p, 0);
+}
+
+/* The hourly run of an hour later does what this one did not. */
+static void an_hourly_run_is_resumed_by_name_alone(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_does(t, "silver@2024-01-01T23", "exit 1\n");
+    e2e_run(t, 1, "run --json=events --window 1");
+    (void)e2e_jobs(t);
+    e2e_remove(t, "do");
+    e2e_run(t, 2, "resume");
+    e2e_says(t->err, "an interrupted hourly run is caught up by the next one");
+    e2e_run(t, E2E_ANY, "resume %s", run_id(t, "events"));
+    e2e_says(e2e_jobs(t), "silver@2024-01-01T23");
+}
+
+static void resume_names_what_is_no_longer_there(void **state)
+{
+    struct e2e *t = *state;
+    char *graph;
+
+    e2e_flights(t);
+    e2e_does(t, "silver", "exit 1\n");
+    e2e_run(t, 1, "backfill --json=events --level high --only bronze,silver %s", range);
+    graph = e2e_read(t, "stagegraph.ini");
+    e2e_edit(t, "stagegraph.ini", "[profile backfill]", "[profile other]");
+    e2e_run(t, 2, "resume");
+    e2e_says(t->err, e2e_text(t, "resume run %s: ", run_id(t, "events")));
+    e2e_says(t->err, "has no [profile backfill]");
+    e2e_says(t->err, "backfill --json=events --level high"); /* what it was, to be asked anew */
+    e2e_write(t, "stagegraph.ini", graph);
+    e2e_edit(t, "stagegraph.ini", "[param level]", "[param depth]");
+    e2e_edit(t, "stagegraph.ini", "${level}", "${depth}");
+    e2e_run(t, 2, "resume");
+    e2e_says(t->err, "there is no param level");
+    e2e_write(t, "stagegraph.ini", graph);
+    e2e_edit(t, "stagegraph.ini", "[stage silver]", "[stage silber]");
+    e2e_edit(t, "stagegraph.ini", "needs     = silver", "needs     = silber");
+    e2e_run(t, 2, "resume");
+    e2e_says(t->err, "no longer has a stage silver");
+}
+
 static void there_is_nothing_to_resume_after_a_run_that_ended_well(void **state)
 {
     struct e2e *t = *state;
@@ -351,6 +456,12 @@ int main(void)
         e2e_test(resume_takes_range_params_selection_and_time_as_they_were),
         e2e_test(resume_does_not_force_again_what_is_done),
         e2e_test(resume_says_what_has_changed_since),
+        e2e_test(resume_says_what_has_changed_of_what_was_not_done),
+        e2e_test(resume_takes_the_order_as_it_was),
+        e2e_test(a_resumed_resume_does_not_force_again_what_either_did),
+        e2e_test(a_run_that_is_alive_is_not_resumed),
+        e2e_test(an_hourly_run_is_resumed_by_name_alone),
+        e2e_test(resume_names_what_is_no_longer_there),
         e2e_test(there_is_nothing_to_resume_after_a_run_that_ended_well),
         e2e_test(history_knows_runs_and_their_nodes),
         e2e_test(status_shows_a_run_while_it_goes_on_and_what_a_dead_one_left),
