@@ -59,8 +59,9 @@ struct sg_slot {
 
 #define SG_SLOT_RUN 48
 /* Blocks for the moment that another looks, longer only where processes of the dead are ended.
- * *ret_taken false: no room; `holder` is a run that holds some, or waits before us. The limits are
- * the asker's. Errors: system. */
+ * *ret_taken false: no room; `holder` is a run that holds some, or waits before us; or another
+ * looks for too long, for it was stopped; `holder` is then "". The limits are the asker's. Errors:
+ * system. */
 bool sg_slots_take(struct sg_slots *s, const struct sg_slot_ask *ask, struct sg_slot *ret,
                    bool *ret_taken, char holder[SG_SLOT_RUN], struct sg_error *err) SG_MUST;
 /* None is fine. */

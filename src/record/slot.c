@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stagegraph/arena.h"
@@ -26,6 +27,9 @@
 #include "stagegraph/clock.h"
 #include "stagegraph/files.h"
 #include "stagegraph/json.h"
+
+#define LOOK_MS 10
+#define LOOKS   30
 
 struct sg_slots {
     char *dir, *run, *ticket_path;
@@ -140,7 +144,7 @@ static bool is_stale(const struct census *c, const struct stat *st)
     int64_t ms = (int64_t)(c->now.tv_sec - st->st_mtim.tv_sec) * 1000 +
                  (c->now.tv_nsec - st->st_mtim.tv_nsec) / SG_NS_PER_MS;
 
-    return ms > SG_SLOT_STALE_MS;
+    return ms > SG_SLOT_STALE_MS || ms < -SG_SLOT_STALE_MS; /* a clock may be put back */
 }
 
 /* *ret_gone false: processes of it can't be ended, so it still holds what it held. */
@@ -288,13 +292,28 @@ static bool hold_slot(struct sg_slots *s, const struct sg_slot_ask *ask, struct 
     return ok;
 }
 
-/* The pool's lock, and the time that it has. */
+/* Looking takes no time, so who has the lock for longer is stopped, or ends processes of the dead.
+ * A blocking lock would keep a worker, and a run that is to end, for as long as that. */
+static int lock_soon(int fd)
+{
+    const struct timespec pause = { .tv_nsec = LOOK_MS * SG_NS_PER_MS };
+
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || i == LOOKS)
+            return -1;
+        (void)nanosleep(&pause, NULL); /* woken early is fine */
+    }
+    return 0;
+}
+
+/* The pool's lock, and the time that it has. *ret -1: another has it. */
 static bool lock_pool(const struct sg_slots *s, int *ret, struct timespec *ret_now,
                       struct sg_error *err)
 {
     struct sg_buf path = SG_BUF_INIT;
     struct stat st;
-    int fd = -1, flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, e = 0;
+    int fd, flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    bool ok;
 
     if (!sg_buf_addf(&path, err, "%s/lock", s->dir))
         return false;
@@ -306,21 +325,20 @@ static bool lock_pool(const struct sg_slots *s, int *ret, struct timespec *ret_n
         }
         fd = open(sg_buf_text(&path), flags, 0666);
     }
-    if (fd >= 0)
-        do
-            e = flock(fd, LOCK_EX);
-        while (e != 0 && errno == EINTR);
-    if (fd < 0 || e != 0 || futimens(fd, NULL) != 0 || fstat(fd, &st) != 0) {
-        sg_error_set(err, SG_ERROR_SYSTEM, errno, "lock %s", sg_buf_text(&path));
-        if (fd >= 0)
-            (void)close(fd); /* nothing was written */
-        fd = -1;
-    } else {
+    *ret = -1;
+    ok = fd >= 0 && lock_soon(fd) == 0 && futimens(fd, NULL) == 0 && fstat(fd, &st) == 0;
+    if (ok) {
         *ret = fd;
         *ret_now = st.st_mtim;
+    } else {
+        ok = fd >= 0 && errno == EWOULDBLOCK;
+        if (!ok)
+            sg_error_set(err, SG_ERROR_SYSTEM, errno, "lock %s", sg_buf_text(&path));
+        if (fd >= 0)
+            (void)close(fd); /* nothing was written */
     }
     sg_buf_done(&path);
-    return fd >= 0;
+    return ok;
 }
 
 bool sg_slots_take(struct sg_slots *s, const struct sg_slot_ask *ask, struct sg_slot *ret,
@@ -329,11 +347,11 @@ bool sg_slots_take(struct sg_slots *s, const struct sg_slot_ask *ask, struct sg_
     char name[SG_SLOT_RUN] = "";
     struct census c = { .s = s, .ask = ask, .holder = name };
     bool ok, room = false;
-    int fd;
+    int fd = -1;
 
     (void)pthread_mutex_lock(&s->mutex); /* of a plain mutex neither fails */
     ok = lock_pool(s, &fd, &c.now, err);
-    if (ok) {
+    if (ok && fd >= 0) {
         ok = look(&c, err);
         room = ok && has_room(&c);
         if (room)

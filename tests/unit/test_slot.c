@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -134,6 +136,42 @@ static void a_ticket_of_who_asks_no_more_is_passed_and_keeps_its_number(void **s
     sg_slot_drop(&a);
 }
 
+/* The clock was put back after it asked last: else all would wait until that time comes again. */
+static void a_ticket_from_the_future_is_passed_too(void **state)
+{
+    struct sg_slot a = SG_SLOT_INIT;
+    struct timespec later[2];
+
+    (void)state;
+    assert_true(take(0, 1, 0, 0, &a));
+    assert_false(take(1, 1, 0, 0, &a));
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &later[0]), 0);
+    later[0].tv_sec += 3600;
+    later[1] = later[0];
+    assert_int_equal(utimensat(AT_FDCWD, scratch_path(&dir, "pools/yarn/wait.run1"), later, 0), 0);
+    sg_slot_drop(&a);
+    assert_true(take(2, 1, 0, 0, &a));
+    sg_slot_drop(&a);
+}
+
+/* A run that is suspended while it looks holds the pool's lock for as long as it stands. */
+static void who_stands_still_while_looking_stops_nobody(void **state)
+{
+    struct sg_slot a = SG_SLOT_INIT;
+    int fd;
+
+    (void)state;
+    assert_true(take(0, 2, 0, 0, &a));
+    fd = open(scratch_path(&dir, "pools/yarn/lock"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    sg_slot_drop(&a);
+    assert_false(take(1, 2, 0, 0, &a)); /* and is asked again, as for a full one */
+    assert_string_equal(holder, "");
+    (void)close(fd);
+    assert_true(take(1, 2, 0, 0, &a));
+    sg_slot_drop(&a);
+}
+
 static void what_the_dead_held_is_free_whatever_is_in_it(void **state)
 {
     static const char *const texts[] = {
@@ -177,6 +215,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(those_who_wait_are_served_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_ticket_of_who_asks_no_more_is_passed_and_keeps_its_number,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_ticket_from_the_future_is_passed_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_stands_still_while_looking_stops_nobody, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_the_dead_held_is_free_whatever_is_in_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_slot_that_is_left_is_free_when_the_last_lock_goes, set_up,
