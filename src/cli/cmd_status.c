@@ -1,14 +1,17 @@
 /* status: what runs now, what lingers of dead runs, how fresh the stages are. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <sys/types.h>
 
 #include "stagegraph/claim.h"
 #include "stagegraph/clock.h"
+#include "stagegraph/history.h"
 #include "stagegraph/json.h"
 #include "stagegraph/registry.h"
 #include "stagegraph/table.h"
 #include "stagegraph/text.h"
+#include "stagegraph/view.h"
 
 #include "cli.h"
 #include "outputs.h"
@@ -18,6 +21,7 @@
 struct status {
     struct sg_cli *cli;
     struct sg_out *out;
+    struct sg_history *history; /* NULL: what is usual is not known */
     const struct sg_stage *stage;
     struct sg_error *err;
     uint32_t alive, dead;
@@ -31,6 +35,40 @@ static void print_elapsed(struct sg_out *out, int64_t started_s)
 
     sg_duration_format((double)(s > 0 ? s : 0), false, text);
     sg_out_printf(out, "%s", text);
+}
+
+/* Of a partition of the stage; NaN: not known. */
+static double usual_s(struct sg_history *h, const struct sg_stage *s)
+{
+    struct sg_error ignored = SG_ERROR_INIT; /* it is worth no failure */
+    double median, p90;
+    int64_t n = 0;
+
+    if (!h || !sg_history_usual(h, s->name, &median, &p90, &n, &ignored) || n == 0)
+        return (double)NAN;
+    return median;
+}
+
+static struct sg_history *open_history(const struct sg_graph *g)
+{
+    struct sg_error ignored = SG_ERROR_INIT;
+    struct sg_history *h = NULL;
+
+    return sg_history_open(g->state, true, &h, NULL, &ignored) ? h : NULL;
+}
+
+/* "  1m 05s of about 3m 00s  attempt 1 of run … on …" */
+static void print_owner(struct status *s, const struct sg_owner *o)
+{
+    double usual = usual_s(s->history, s->stage);
+    char text[SG_DURATION_TEXT];
+
+    print_elapsed(s->out, o->started_s);
+    if (!isnan(usual)) {
+        sg_usual_format(usual, text);
+        sg_out_printf(s->out, " of about %s", text);
+    }
+    sg_out_printf(s->out, "  attempt %" PRIu32 " of run %s on %s", o->attempt, o->run, o->host);
 }
 
 static bool print_run(void *ctx, const struct sg_registry_run *r, bool alive)
@@ -82,11 +120,8 @@ static bool print_claim(void *ctx, const char *name, bool alive, struct sg_span 
         if (s->alive++ == 0)
             sg_out_text(s->out, "Nodes running\n");
         sg_out_printf(s->out, "  %s  ", node);
-        if (valid) {
-            print_elapsed(s->out, owner.started_s);
-            sg_out_printf(s->out, "  attempt %" PRIu32 " of run %s on %s", owner.attempt, owner.run,
-                          owner.host);
-        }
+        if (valid)
+            print_owner(s, &owner);
         sg_out_text(s->out, "\n");
         return true;
     }
@@ -179,6 +214,7 @@ static void print_freshness(struct status *s)
 struct status_json {
     struct sg_cli *cli;
     struct sg_json_writer w;
+    struct sg_history *history;
     const struct sg_stage *stage;
     struct sg_error *err;
     bool want_alive, ok;
@@ -216,8 +252,10 @@ static void write_owner(struct status_json *j, const struct sg_owner *o, bool al
     sg_json_i64(&j->w, "attempt", o->attempt);
     sg_json_text(&j->w, "host", o->host);
     write_time(&j->w, "started", o->started_s);
-    if (alive)
+    if (alive) {
+        sg_json_real(&j->w, "usual_seconds", usual_s(j->history, j->stage), 1);
         return;
+    }
     sg_json_begin(&j->w, "processes", '[');
     for (size_t i = 0; i < n; i++)
         sg_json_i64(&j->w, NULL, pids[i]);
@@ -297,7 +335,9 @@ static void write_stages(struct status_json *j)
 static bool write_status(struct sg_cli *cli, struct sg_out *out, struct sg_error *err)
 {
     struct sg_buf text = SG_BUF_INIT;
-    struct status_json j = { .cli = cli, .err = err, .ok = true };
+    struct status_json j = {
+        .cli = cli, .history = open_history(cli->graph), .err = err, .ok = true
+    };
     struct sg_interval range;
     bool ok;
 
@@ -322,6 +362,7 @@ static bool write_status(struct sg_cli *cli, struct sg_out *out, struct sg_error
         sg_out_write(out, text.at, text.len);
         sg_out_text(out, "\n");
     }
+    sg_history_close(j.history);
     sg_buf_done(&text);
     return ok;
 }
@@ -350,6 +391,7 @@ static int run_status(struct sg_cli *cli, struct sg_error *err)
     if (s.alive == 0)
         sg_out_text(s.out, "No run is alive\n");
     s.alive = 0;
+    s.history = open_history(cli->graph);
     if (!print_claims(&s, true) || !print_claims(&s, false))
         goto done;
     if (!sg_cli_make_plan(cli, NULL, err))
@@ -358,6 +400,7 @@ static int run_status(struct sg_cli *cli, struct sg_error *err)
     print_freshness(&s);
     ok = true;
 done:
+    sg_history_close(s.history);
     sg_outputs_close(&outs);
     return ok ? SG_EXIT_OK : -1;
 }

@@ -315,6 +315,27 @@ static void the_critical_path_goes_first_where_the_history_knows(void **state)
     e2e_ran(t, "bronze@2024-01-01T23 zinc@2024-01-01T23");
 }
 
+static void status_tells_elapsed_and_usual(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+    int gate;
+
+    e2e_flights(t);
+    e2e_run(t, 0, "run --only bronze --to 2024-01-01T22");
+    e2e_gate(t, "bronze");
+    e2e_does(t, "bronze@2024-01-01T22", "read -r x <gate.bronze\n");
+    sql(t, "UPDATE attempts SET seconds = 180");
+    p = e2e_start(t, "run --upto silver");
+    gate = e2e_gate_reached(t, "bronze");
+    e2e_run(t, 0, "status --date 2024-01-01");
+    e2e_has_line(t->out, "  bronze@2024-01-01T22  *s of about 3m 00s  attempt 1 of run *");
+    e2e_run(t, 0, "status --json --date 2024-01-01");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "running[0].usual_seconds"), "180.0");
+    e2e_gate_let_go(gate);
+    e2e_wait(p, 0);
+}
+
 /* ---- the history */
 
 /* Somebody has a transaction open in the sqlite3 shell: the run goes on, and is recorded if that
@@ -469,6 +490,7 @@ int main(void)
         e2e_test(status_is_told_as_json),
         e2e_test(a_plan_estimates_from_the_history),
         e2e_test(the_critical_path_goes_first_where_the_history_knows),
+        e2e_test(status_tells_elapsed_and_usual),
         e2e_test(a_locked_history_stops_no_run),
         e2e_test(what_has_ended_is_in_the_history_while_others_run),
         e2e_test(a_damaged_history_is_set_aside_with_a_notice),
