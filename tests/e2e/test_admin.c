@@ -388,6 +388,41 @@ static void what_has_ended_is_in_the_history_while_others_run(void **state)
     e2e_wait(p, 0);
 }
 
+static void history_tells_what_failed_and_log_each_attempt(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_edit(t, "stagegraph.ini", "[stage silver]\n", "[stage silver]\nretries = 1\nbackoff = 0\n");
+    e2e_does(t, "silver@2024-01-01T22", "echo \"try $STAGEGRAPH_ATTEMPT\"\nexit 9\n");
+    e2e_run(t, 1, "run");
+    e2e_run(t, 0, "history --failed --json");
+    e2e_says(t->out, "silver@2024-01-01T22");
+    e2e_says(t->out, "gold@2024-01-01");
+    e2e_says_not(t->out, "silver@2024-01-01T21");
+    e2e_run(t, 0, "history --failed --stage gold");
+    e2e_says_not(t->out, "exit 9");
+    e2e_says(t->out, "gold@2024-01-01");
+    e2e_run(t, 0, "log silver@2024-01-01T22");
+    e2e_says(t->out, "try 2");
+    e2e_run(t, 0, "log --attempt 1 silver@2024-01-01T22");
+    e2e_says(t->out, "try 1");
+    e2e_run(t, 2, "log --attempt 3 silver@2024-01-01T22");
+}
+
+static void a_state_directory_that_cannot_be_made_is_the_systems_fault(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_write(t, "file", "not a directory\n");
+    e2e_edit(t, "stagegraph.ini", "[graph]\n", "[graph]\nstate = file/state\n");
+    e2e_run(t, 71, "run");
+    e2e_says(t->err, "the state directory");
+    e2e_ran(t, "");
+    e2e_run(t, 0, "plan"); /* which needs none */
+}
+
 static void a_damaged_history_is_set_aside_with_a_notice(void **state)
 {
     struct e2e *t = *state;
@@ -493,6 +528,8 @@ int main(void)
         e2e_test(status_tells_elapsed_and_usual),
         e2e_test(a_locked_history_stops_no_run),
         e2e_test(what_has_ended_is_in_the_history_while_others_run),
+        e2e_test(history_tells_what_failed_and_log_each_attempt),
+        e2e_test(a_state_directory_that_cannot_be_made_is_the_systems_fault),
         e2e_test(a_damaged_history_is_set_aside_with_a_notice),
         e2e_test(history_is_pruned_by_age),
         e2e_test(old_logs_go_when_a_run_ends),

@@ -249,6 +249,129 @@ static void a_run_that_waits_for_a_pool_can_be_interrupted(void **state)
     e2e_ran(t, "bronze@2024-01-01T21");
 }
 
+/* Its processes stand still, and hold what they hold; who waits for them does not. */
+static void a_run_that_is_suspended_keeps_its_slot_and_stops_nobody(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *first, *second, *third;
+    pid_t shim;
+    int gate;
+
+    with_pool(t, "size = 1", "");
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T21", "read -r x <gate.a\n");
+    first = e2e_start(t, "run %s", hour);
+    gate = e2e_gate_reached(t, "a");
+    shim = e2e_find_one(t, E2E_SHIM);
+    e2e_stop(t, e2e_pid(first));
+    e2e_stop(t, shim);
+    second = e2e_start(t, "run bronze@2024-01-01T22");
+    e2e_until_err(second, "waiting for pool yarn");
+    third = e2e_start(t, "run bronze@2024-01-01T23");
+    e2e_until_err(third, "waiting for pool yarn");
+    e2e_kill(second, SIGINT);
+    e2e_wait(second, E2E_DIED(SIGINT));
+    e2e_ran(t, "bronze@2024-01-01T21");
+    assert_int_equal(kill(shim, SIGCONT), 0);
+    e2e_kill(first, SIGCONT);
+    e2e_gate_let_go(gate);
+    e2e_wait(first, 0);
+    e2e_wait(third, 0);
+    e2e_ran(t, "bronze@2024-01-01T23");
+}
+
+static void a_run_that_was_killed_while_it_waited_is_passed(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *first, *second, *third;
+    int gate;
+
+    with_pool(t, "size = 1", "");
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T21", "read -r x <gate.a\n");
+    first = e2e_start(t, "run %s", hour);
+    gate = e2e_gate_reached(t, "a");
+    second = e2e_start(t, "run bronze@2024-01-01T22");
+    e2e_until_err(second, "waiting for pool yarn");
+    third = e2e_start(t, "run bronze@2024-01-01T23");
+    e2e_until_err(third, "waiting for pool yarn");
+    e2e_kill(second, SIGKILL);
+    e2e_wait(second, E2E_DIED(SIGKILL));
+    e2e_gate_let_go(gate);
+    e2e_wait(first, 0);
+    e2e_wait(third, 0);
+    e2e_ran(t, "bronze@2024-01-01T21 bronze@2024-01-01T23");
+}
+
+static void the_memory_of_a_pool_is_shared_by_all_runs(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *first, *second;
+    int gate;
+
+    with_pool(t, "memory = 8g", "memory = 5g\n");
+    e2e_edit(t, "stagegraph.ini", "[stage silver]\n", "[stage silver]\npool = yarn\nmemory = 3g\n");
+    e2e_run(t, 0, "run silver@2024-01-01T23");
+    (void)e2e_jobs(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T21", "read -r x <gate.a\n");
+    first = e2e_start(t, "run %s", hour);
+    gate = e2e_gate_reached(t, "a");
+    e2e_run(t, 0, "run --force --only silver silver@2024-01-01T23"); /* 5 + 3 */
+    second = e2e_start(t, "run bronze@2024-01-01T22");
+    e2e_until_err(second, "waiting for pool yarn");
+    e2e_gate_let_go(gate);
+    e2e_wait(first, 0);
+    e2e_wait(second, 0);
+    e2e_ran(t, "bronze@2024-01-01T21 silver@2024-01-01T23 bronze@2024-01-01T22");
+}
+
+/* Each run goes by the size that it has read. */
+static void a_pool_may_be_made_larger_while_it_is_full(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *first;
+    int gate;
+
+    with_pool(t, "size = 1", "");
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T21", "read -r x <gate.a\n");
+    first = e2e_start(t, "run %s", hour);
+    gate = e2e_gate_reached(t, "a");
+    e2e_edit(t, "stagegraph.ini", "size = 1", "size = 2");
+    e2e_run(t, 0, "run bronze@2024-01-01T22");
+    e2e_gate_let_go(gate);
+    e2e_wait(first, 0);
+    e2e_ran(t, "bronze@2024-01-01T21 bronze@2024-01-01T22");
+}
+
+/* --wait: it holds neither the node nor room in the pool meanwhile. */
+static void a_run_that_waits_for_a_claim_holds_nothing_and_can_be_interrupted(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *first, *second;
+    int gate;
+
+    with_pool(t, "size = 2", "");
+    e2e_edit(t, "stagegraph.ini", "[stage silver]\n", "[stage silver]\npool = yarn\n");
+    e2e_run(t, 0, "run --only bronze");
+    (void)e2e_jobs(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T21", "read -r x <gate.a\n");
+    first = e2e_start(t, "run --force %s", hour);
+    gate = e2e_gate_reached(t, "a");
+    second = e2e_start(t, "run --wait --only silver silver@2024-01-01T21");
+    e2e_pause(t, 300);
+    assert_false(e2e_is_over(second));
+    assert_false(e2e_exists(t, "warehouse/_stagegraph/claims/silver/2024-01-01T21"));
+    e2e_run(t, 0, "run --only silver silver@2024-01-01T22"); /* there is room */
+    e2e_kill(second, SIGINT);
+    e2e_wait(second, E2E_DIED(SIGINT));
+    e2e_gate_let_go(gate);
+    e2e_wait(first, 0);
+    e2e_ran(t, "bronze@2024-01-01T21 silver@2024-01-01T22");
+}
+
 static void an_exclusive_stage_has_one_attempt_over_all_runs(void **state)
 {
     struct e2e *t = *state;
@@ -341,6 +464,11 @@ int main(void)
         e2e_test(no_pool_is_ever_overfull),
         e2e_test(a_run_that_waited_comes_before_the_next_job_of_the_one_that_held),
         e2e_test(a_run_that_waits_for_a_pool_can_be_interrupted),
+        e2e_test(a_run_that_is_suspended_keeps_its_slot_and_stops_nobody),
+        e2e_test(a_run_that_was_killed_while_it_waited_is_passed),
+        e2e_test(the_memory_of_a_pool_is_shared_by_all_runs),
+        e2e_test(a_pool_may_be_made_larger_while_it_is_full),
+        e2e_test(a_run_that_waits_for_a_claim_holds_nothing_and_can_be_interrupted),
         e2e_test(an_exclusive_stage_has_one_attempt_over_all_runs),
         e2e_test(an_exclusive_stage_is_so_for_all_who_share_the_store),
         e2e_test(many_runs_started_at_once_make_each_node_once),
