@@ -78,7 +78,7 @@ bool sg_history_attempts(struct sg_history *h, const char *run, const char *stag
                          bool failed, int64_t limit, sg_history_attempt_fn *fn, void *ctx,
                          struct sg_error *err) SG_MUST;
 /* Median and 90th percentile of `seconds` of the newest (at most 200) ok attempts of a stage;
- * *ret_n 0: none known. */
+ * *ret_n 0: none known. It doesn't wait long for others at the file. */
 bool sg_history_usual(struct sg_history *h, const char *stage, double *ret_median, double *ret_p90,
                       int64_t *ret_n, struct sg_error *err) SG_MUST;
 /* Removes what began before; *ret_n counts the runs. */

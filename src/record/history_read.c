@@ -73,13 +73,14 @@ static int read_runs(struct sg_history *h, void *ctx)
 }
 
 /* What is waiting is to be seen by this process's own queries; if it can't be written it is not. */
-static bool read_with(struct sg_history *h, sg_history_work_fn *fn, void *ctx, struct sg_error *err)
+static bool read_with(struct sg_history *h, int patience_ms, sg_history_work_fn *fn, void *ctx,
+                      struct sg_error *err)
 {
     struct sg_error ignored = SG_ERROR_INIT;
 
     if (!h->read_only)
         (void)!sg_history_flush_briefly(h, &ignored);
-    h->patience_ms = h->read_only ? SG_HISTORY_BUSY_MS : SG_HISTORY_BRIEF_MS;
+    h->patience_ms = patience_ms;
     return sg_history_perform(h, "read", fn, ctx, err);
 }
 
@@ -88,7 +89,7 @@ bool sg_history_runs(struct sg_history *h, int64_t limit, sg_history_run_fn *fn,
 {
     struct runs_query q = { .limit = limit, .fn = fn, .ctx = ctx };
 
-    return read_with(h, read_runs, &q, err);
+    return read_with(h, SG_HISTORY_BUSY_MS, read_runs, &q, err);
 }
 
 struct attempts_query {
@@ -175,7 +176,7 @@ bool sg_history_attempts(struct sg_history *h, const char *run, const char *stag
                                 .fn = fn,
                                 .ctx = ctx };
 
-    return read_with(h, read_attempts, &q, err);
+    return read_with(h, SG_HISTORY_BUSY_MS, read_attempts, &q, err);
 }
 
 struct usual {
@@ -215,7 +216,7 @@ bool sg_history_usual(struct sg_history *h, const char *stage, double *ret_media
 {
     struct usual u = { .stage = stage };
 
-    if (!read_with(h, read_usual, &u, err))
+    if (!read_with(h, SG_HISTORY_BRIEF_MS, read_usual, &u, err))
         return false;
     if (u.n != 0) {
         qsort(u.seconds, (size_t)u.n, sizeof(u.seconds[0]), compare_reals);
