@@ -53,7 +53,7 @@ struct sg_plan_stage {
 
 struct sg_plan_counts {
     uint32_t run, fresh, blocked, busy, debt, asked;
-    uint32_t completes;    /* fresh ones whose partial marker a run renames */
+    uint32_t completes;    /* fresh ones, and debt, whose partial marker a run renames */
     uint32_t blocked_must; /* blocked ones that must be rebuilt (not by upstream alone): exit 3 */
 };
 
@@ -89,7 +89,7 @@ struct sg_node_view {
     enum sg_verdict verdict;
     bool asked;
     bool forced;           /* by --force, as it reached this node */
-    bool completes;        /* FRESH by its partial marker, which the run renames */
+    bool completes;        /* FRESH or DEBT by its partial marker, which the run renames */
     enum sg_reason reason; /* of RUN, BLOCKED, BUSY, DEBT */
     uint32_t reasons;      /* mask of all that hold */
     const char *detail;    /* "" if none; plan's life */
@@ -197,6 +197,7 @@ struct sg_decide_ask {
     bool forced;
     bool interrupted;      /* a dead claim was taken over, and its receipt is not there */
     bool planned_upstream; /* the plan's reason was upstream: a changed input counts as asked for */
+    bool keeps_gone;       /* inputs that are gone are named as the node's own receipt has them */
     /* Partitions of the same stage that the very job makes before this one, of a batch: they count
      * as there, of a version that is not known yet. */
     int64_t made_first, made_end;

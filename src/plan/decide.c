@@ -19,16 +19,54 @@ static int64_t *times_of(const struct sg_plan *p, struct sg_id_range ids, uint32
     return times;
 }
 
+/* What is not there gets the version that it had when the node was made. */
+static void keep_gone(const struct sg_plan *p, const struct sg_stage *s, uint32_t k, int64_t index,
+                      const struct sg_receipt *then, uint32_t count, uint64_t *versions)
+{
+    const struct sg_need *n = &s->needs[k];
+    const struct sg_stage *of = sg_graph_stage(p->c.graph, n->of);
+    const struct sg_plan_stage *x = &p->stages[of->id.i].pub;
+    const struct sg_input *was = sg_receipt_input(then, n->text);
+    struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[s->id.i][k], index);
+    uint32_t at = 0;
+
+    for (uint32_t id = ids.first; was != NULL && id < ids.end && at < count; id++) {
+        if (p->flags[id] & SG_NODE_HOLE)
+            continue;
+        if (versions[at] == 0)
+            versions[at] = sg_input_recorded(of, n, was, x->lo + (int64_t)(id - x->base), at);
+        at++;
+    }
+}
+
+/* The node's own receipt; without inputs where there is none. */
+static bool own_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t index,
+                        struct sg_arena *a, struct sg_receipt *ret, struct sg_error *err)
+{
+    struct sg_receipt r = { .run = NULL };
+    struct sg_buf dir = SG_BUF_INIT;
+    struct sg_marker m;
+    bool ok = sg_plan_dir(p, s, index, &dir, err) &&
+              sg_plan_marker(p, s, index, sg_buf_text(&dir), a, &m, &r, NULL, err);
+
+    if (ok)
+        *ret = r;
+    sg_buf_done(&dir);
+    return ok;
+}
+
 /* The inputs as the receipt will name them. */
-static bool name_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t index,
+static bool name_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t index, bool keeps_gone,
                         struct sg_arena *a, struct sg_decision *d, struct sg_error *err)
 {
+    struct sg_receipt then = { .run = NULL };
     int64_t **marked_ns;
 
     d->n_inputs = s->n_needs;
     d->inputs = SG_ARENA_NEW(a, s->n_needs, struct sg_input, err);
     d->marked_ns = marked_ns = SG_ARENA_NEW(a, s->n_needs, int64_t *, err);
-    if (d->inputs == NULL || marked_ns == NULL || !sg_sweep_now(p, s, index, err))
+    if (d->inputs == NULL || marked_ns == NULL || !sg_sweep_now(p, s, index, err) ||
+        (keeps_gone && !own_receipt(p, s, index, a, &then, err)))
         return false;
     for (uint32_t k = 0; k < s->n_needs; k++) {
         const struct sg_stage *of = sg_plan_stage_at(p, s->needs[k].of.i);
@@ -42,6 +80,7 @@ static bool name_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t ind
             return false;
         if (now->count != 0) {
             memcpy(versions, now->versions, now->count * sizeof(*versions));
+            keep_gone(p, s, k, index, &then, now->count, versions);
             while (!sg_calendar_interval(&of->cal, r.first, &i))
                 r.first++;
             sg_calendar_label(&of->cal, r.first, from);
@@ -154,7 +193,7 @@ static bool decide(struct sg_plan *p, const struct sg_stage *s, int64_t index,
     d->reason = (enum sg_reason)p->reason[id];
     d->reasons = p->reasons[id];
     d->detail = sg_arena_text(a, p->detail[id] != 0 ? p->details[p->detail[id]] : "", err);
-    return d->detail != NULL && name_inputs(p, s, index, a, d, err) &&
+    return d->detail != NULL && name_inputs(p, s, index, ask->keeps_gone, a, d, err) &&
            name_lacking(p, s, index, a, d, err);
 }
 

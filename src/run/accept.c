@@ -71,14 +71,14 @@ static bool open_attempt(const struct sg_attempt_run *run, const struct sg_stage
 static bool is_same_marker(struct sg_attempt *a, const struct sg_member *m, bool *ret,
                            struct sg_error *err)
 {
-    const char *path = sg_arena_printf(&a->arena, err, "%s/%s", m->dir, sg_member_marker(a, m));
     const struct sg_ident *was = &m->decision.own.ident;
-    struct sg_entry e;
+    struct sg_marker now;
 
-    if (!path || !sg_store_stat(a->run->store, path, &e, err))
+    if (!sg_plan_marker(a->run->plan, a->stage, m->index, m->dir, &a->arena, &now, NULL, NULL, err))
         return false;
-    *ret = e.kind == SG_ENTRY_FILE && e.ident.id == was->id && e.ident.len == was->len &&
-           e.ident.mtime_ns == was->mtime_ns && e.ident.ctime_ns == was->ctime_ns;
+    *ret = now.kind == m->decision.own.kind && now.ident.id == was->id &&
+           now.ident.len == was->len && now.ident.mtime_ns == was->mtime_ns &&
+           now.ident.ctime_ns == was->ctime_ns;
     return true;
 }
 
@@ -103,6 +103,8 @@ static bool write_accepted(struct sg_attempt *a, struct sg_member *m, struct sg_
         say(ret, SG_ACCEPT_LEFT, "its marker was just changed", "");
     else if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r, &written, err))
         return sg_error_wrap(err, "write the receipt");
+    else /* a partial marker whose day is over, or what a job left beside it */
+        return sg_member_drop_other_marker(a, m, err);
     return true;
 }
 
@@ -112,7 +114,11 @@ static bool accept_claimed(struct sg_attempt *a, struct sg_member *m, uint32_t r
                            struct sg_accepted *ret, struct sg_error *err)
 {
     struct sg_decide_ask ask = {
-        .made_first = m->index, .made_end = m->index, .forced = true, .interrupted = m->interrupted
+        .made_first = m->index,
+        .made_end = m->index,
+        .forced = true,
+        .interrupted = m->interrupted,
+        .keeps_gone = true,
     };
     struct sg_decision *d = &m->decision;
 

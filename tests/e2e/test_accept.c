@@ -127,6 +127,25 @@ static void a_code_change_is_accepted_and_downstream_stays_as_it_is(void **state
     e2e_says(t->out, "accepted");
 }
 
+/* An input that retention has deleted counts as it was, also when it is there again. */
+static void a_gone_input_is_accepted_as_it_was(void **state)
+{
+    struct e2e *t = *state;
+    const char *versions;
+
+    made(t);
+    versions = e2e_text(t, "%s", field(t, nodes[3], "inputs[0].versions"));
+    assert_int_equal(strlen(versions), 16);
+    e2e_remove(t, e2e_output(t, nodes[0]));
+    e2e_write(t, "code/silver.txt", "two\n");
+    e2e_run(t, 0, "accept --reason code silver@2024-01-01T21");
+    assert_string_equal(field(t, nodes[3], "state"), "accepted");
+    assert_string_equal(field(t, nodes[3], "inputs[0].versions"), versions);
+    e2e_run(t, 0, "run bronze@2024-01-01T21");
+    e2e_run(t, 0, "run silver@2024-01-01T21");
+    e2e_ran(t, nodes[0]);
+}
+
 static void a_change_of_params_and_of_inputs_is_accepted_by_its_name(void **state)
 {
     struct e2e *t = *state;
@@ -341,6 +360,7 @@ int main(void)
         e2e_test(an_existing_warehouse_is_accepted_and_then_fresh),
         e2e_test(what_is_downstream_of_an_accepted_marker_stays_fresh),
         e2e_test(a_code_change_is_accepted_and_downstream_stays_as_it_is),
+        e2e_test(a_gone_input_is_accepted_as_it_was),
         e2e_test(a_change_of_params_and_of_inputs_is_accepted_by_its_name),
         e2e_test(what_is_missing_damaged_or_unfinished_is_left_alone),
         e2e_test(what_another_run_holds_is_busy),
