@@ -155,8 +155,9 @@ enum sg_claim_outcome {
 bool sg_store_claim_take(struct sg_store *s, const char *path, struct sg_span text,
                          struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
                          struct sg_buf *held_text, struct sg_error *err) SG_MUST;
-/* Puts a claim of ours, locked, in the place of the dead one that we hold (rename over it), and
- * lets the dead one go. On success *claim is ours; on failure it is still the dead one. */
+/* Puts a claim of ours, locked, in the place of the dead one that we hold, or of our own with
+ * another text (rename over it), and lets that one go. On success *claim is the new one; on failure
+ * it is still the old one. */
 bool sg_store_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct sg_span text,
                             struct sg_error *err) SG_MUST;
 /* Is the file at the path still ours? *ret false: somebody removed or replaced it. */

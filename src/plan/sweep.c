@@ -262,11 +262,16 @@ static void tally(struct sg_plan *p, const struct sg_stage *s, uint32_t id,
     }
 }
 
-/* A due node with only a partial marker that nothing speaks against is as good as done: there for
- * its users, who wait for the rename. */
-static void complete(struct sg_plan *p, uint32_t id, enum sg_verdict verdict)
+/* A due node with only a partial marker is as good as done, and there for its users, who wait for
+ * the rename, if its inputs are what they were. Stale by its recipe, and nobody asked for that, it
+ * is the debt that a marker would be: there as well. */
+static void complete(struct sg_plan *p, uint32_t id, const struct sg_judgement *j)
 {
-    if (verdict == SG_VERDICT_FRESH && !(p->flags[id] & (SG_NODE_HELD | SG_NODE_DEAD))) {
+    const uint32_t recipe = SG_REASON_BIT(SG_REASON_CODE) | SG_REASON_BIT(SG_REASON_COMMAND) |
+                            SG_REASON_BIT(SG_REASON_PARAMS) | SG_REASON_BIT(SG_REASON_VERSION);
+    bool runs = j->verdict != SG_VERDICT_FRESH && j->verdict != SG_VERDICT_DEBT;
+
+    if (!runs && (j->reasons & ~recipe) == 0 && !(p->flags[id] & (SG_NODE_HELD | SG_NODE_DEAD))) {
         p->flags[id] |= SG_NODE_THERE;
         p->counts.completes++;
         return;
@@ -289,7 +294,7 @@ static bool judge_asked(struct sg_plan *p, const struct sg_stage *s, int64_t ind
     p->reasons[id] = (uint16_t)j.reasons;
     p->flags[id] |= (uint16_t)(SG_NODE_JUDGED | (j.must ? SG_NODE_MUST : 0));
     if (p->flags[id] & SG_NODE_COMPLETES)
-        complete(p, id, j.verdict);
+        complete(p, id, &j);
     if (j.verdict == SG_VERDICT_FRESH &&
         (p->flags[id] & (SG_NODE_THERE | SG_NODE_HELD)) == SG_NODE_THERE)
         p->flags[id] |= SG_NODE_FRESH_IN;

@@ -109,8 +109,8 @@ void sg_member_drop(struct sg_attempt *a, struct sg_member *m)
         (void)snprintf(a->notice, sizeof(a->notice), "%.390s", err.text); /* for people */
 }
 
-static bool claim_text(struct sg_attempt *a, const struct sg_member *m, struct sg_buf *out,
-                       struct sg_error *err)
+static bool claim_text(struct sg_attempt *a, const struct sg_member *m, uint32_t number,
+                       struct sg_buf *out, struct sg_error *err)
 {
     char node[SG_NODE_TEXT];
     struct sg_owner o = {
@@ -118,7 +118,7 @@ static bool claim_text(struct sg_attempt *a, const struct sg_member *m, struct s
         .run = a->run->run_id,
         .host = a->run->host,
         .boot = a->run->boot,
-        .attempt = a->number,
+        .attempt = number,
         .pid = getpid(),
         .started_s = a->started_s,
     };
@@ -204,7 +204,7 @@ static bool take_claim(struct sg_attempt *a, struct sg_member *m, struct sg_erro
 
     sg_calendar_label(&a->stage->cal, m->index, label);
     if (!sg_claim_path(a->stage->name, label[0] ? label : "_", &path, err) ||
-        !claim_text(a, m, &ours, err))
+        !claim_text(a, m, a->number, &ours, err))
         goto done;
     while (again) {
         enum sg_claim_outcome outcome;
@@ -240,18 +240,27 @@ done:
     return ok || sg_error_wrap(err, "take the claim");
 }
 
-/* Its day is over, and nothing has changed since it ran: what was the partial marker is the marker.
+/* The claim says from here on that nothing runs under it. Dead, it then means nothing: the marker
+ * has one name or the other, and neither is of this attempt. Fails where it is not ours any more.
  */
+static bool claim_for_rename(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    bool ok = claim_text(a, m, SG_NO_ATTEMPT, &text, err) &&
+              sg_store_claim_replace(a->run->store, &m->claim, sg_buf_span(&text), err);
+
+    sg_buf_done(&text);
+    return ok;
+}
+
+/* Its day is over, and its inputs are what they were when it ran: what was the partial marker is
+ * the marker. */
 static bool complete(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
     struct sg_entry placed;
-    bool ours;
 
-    if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
-        return false;
-    if (!ours)
-        return sg_error_set(err, SG_ERROR_STORE, 0, "the claim was taken away");
-    if (!sg_store_rename_marker(a->run->store, m->dir, a->stage->partial_marker, a->stage->marker,
+    if (!claim_for_rename(a, m, err) ||
+        !sg_store_rename_marker(a->run->store, m->dir, a->stage->partial_marker, a->stage->marker,
                                 &placed, err))
         return false;
     sg_member_result(m, SG_RESULT_COMPLETED, "%s", "");

@@ -144,6 +144,125 @@ static void what_needs_the_day_runs_after_the_rename(void **state)
     assert_false(has(t, "gold@2024-01-01", "_PARTIAL"));
 }
 
+/* Yesterday ran with all of its hours, by code that has changed since; it is due now. */
+static void a_day_of_other_code(struct e2e *t)
+{
+    begin(t, "", "delay = 2h\ncode = gold.txt\n");
+    e2e_write(t, "gold.txt", "one\n");
+    land_day(t);
+    at(t, "2024-01-02T00:10Z");
+    e2e_run(t, 0, "run");
+    (void)e2e_jobs(t);
+    e2e_write(t, "gold.txt", "two\n");
+    at(t, "2024-01-02T02:10Z");
+}
+
+/* An hourly run is not asked for code, and its users want the day. */
+static void a_day_of_other_code_is_completed_and_stays_debt(void **state)
+{
+    struct e2e *t = *state;
+    const char *receipt;
+
+    a_day_of_other_code(t);
+    receipt = e2e_read(t, "warehouse/gold/dt=2024-01-01/_PARTIAL");
+    e2e_plan_is(t, "--profile hourly --date 2024-01-01", "report 2024-01-01 1/1 missing\n");
+    e2e_run(t, 0, "run --profile hourly --date 2024-01-01");
+    e2e_ran(t, "report@2024-01-01");
+    assert_string_equal(e2e_read(t, e2e_marker(t, "gold@2024-01-01")), receipt);
+    assert_false(has(t, "gold@2024-01-01", "_PARTIAL"));
+    e2e_says(t->out, "1 gold outdated by code");
+    e2e_run(t, 0, "run --date 2024-01-01 --stale=code");
+    e2e_ran(t, "gold@2024-01-01");
+}
+
+/* Changed inputs are a reason that a run without `input` leaves: no finished day. */
+static void a_day_of_other_inputs_is_not_completed(void **state)
+{
+    struct e2e *t = *state;
+
+    begin(t, "", "delay = 2h\n");
+    land_day(t);
+    at(t, "2024-01-02T00:10Z");
+    e2e_run(t, 0, "run");
+    e2e_land(t, "2024-01-01T05", "late rows\n");
+    e2e_run(t, 0, "run --only silver");
+    (void)e2e_jobs(t);
+    at(t, "2024-01-02T02:10Z");
+    e2e_run(t, 3, "run --date 2024-01-01 --stale=missing,code");
+    e2e_ran(t, "");
+    assert_true(has(t, "gold@2024-01-01", "_PARTIAL"));
+    assert_false(has(t, "gold@2024-01-01", "_SUCCESS"));
+}
+
+static void a_day_of_other_code_is_accepted_as_finished(void **state)
+{
+    struct e2e *t = *state;
+
+    a_day_of_other_code(t);
+    e2e_run(t, 0, "accept --reason code --only gold --date 2024-01-01");
+    e2e_says(t->out, "Accepted 1 node");
+    assert_true(e2e_has_receipt(t, "gold@2024-01-01"));
+    assert_false(has(t, "gold@2024-01-01", "_PARTIAL"));
+    e2e_run(t, 0, "run --date 2024-01-01");
+    e2e_ran(t, "report@2024-01-01");
+}
+
+/* One run of killat: at the k-th system call that matters; -1: not permitted. */
+static long completed_and_killed(struct e2e *t, long k)
+{
+    const char *const argv[] = { e2e_text(t, "%s/killat", getenv("TEST_HELPERS")),
+                                 "executor",
+                                 e2e_text(t, "%ld", k),
+                                 "killat.log",
+                                 getenv("STAGEGRAPH_BIN"),
+                                 "run",
+                                 "--only=gold",
+                                 "--date=2024-01-01",
+                                 NULL };
+
+    e2e_wait(e2e_start_argv(t, argv), E2E_ANY);
+    return t->status == 125 ? -1 : (long)e2e_count(e2e_read(t, "killat.log"), "\n");
+}
+
+static void copy(struct e2e *t, const char *from, const char *to)
+{
+    e2e_remove(t, to);
+    e2e_wait(e2e_start_argv(t, (const char *const[]){ "/bin/cp", "-a", e2e_path(t, from),
+                                                      e2e_path(t, to), NULL }),
+             0);
+}
+
+static void killed_after_the_rename_it_is_finished(void **state)
+{
+    struct e2e *t = *state;
+    long n, renamed = 0;
+
+    begin(t, "", "delay = 2h\n");
+    e2e_setenv(t, "ASAN_OPTIONS", "detect_leaks=0");
+    land_day(t);
+    at(t, "2024-01-02T00:10Z");
+    e2e_run(t, 0, "run");
+    (void)e2e_jobs(t);
+    at(t, "2024-01-02T02:10Z");
+    copy(t, "warehouse", "before");
+    n = completed_and_killed(t, 1000000);
+    if (n < 0) {
+        print_message("SKIPPED: ptrace is not permitted here: nothing was killed\n");
+        skip();
+    }
+    assert_int_equal(t->status, 0);
+    for (long k = 1; k <= n; k++) {
+        copy(t, "before", "warehouse");
+        (void)completed_and_killed(t, k);
+        if (!has(t, "gold@2024-01-01", "_SUCCESS"))
+            continue;
+        renamed += e2e_exists(t, "warehouse/_stagegraph/claims/gold/2024-01-01");
+        e2e_run(t, 0, "run --only=gold --date=2024-01-01");
+        e2e_ran(t, "");
+    }
+    assert_true(renamed > 0);
+}
+
 static void late_data_make_the_finished_day_run(void **state)
 {
     struct e2e *t = *state;
@@ -246,6 +365,10 @@ int main(void)
         e2e_test(after_each_hour_today_is_run_and_at_its_end_it_is_a_finished_day),
         e2e_test(a_day_that_ran_with_all_of_its_hours_is_renamed),
         e2e_test(what_needs_the_day_runs_after_the_rename),
+        e2e_test(a_day_of_other_code_is_completed_and_stays_debt),
+        e2e_test(a_day_of_other_inputs_is_not_completed),
+        e2e_test(a_day_of_other_code_is_accepted_as_finished),
+        e2e_test(killed_after_the_rename_it_is_finished),
         e2e_test(late_data_make_the_finished_day_run),
         e2e_test(an_hour_that_never_came_blocks_the_finished_day),
         e2e_test(the_marker_that_the_job_leaves_goes),

@@ -541,6 +541,8 @@ static void look_around(struct model *m, struct stage *s, struct node *n, struct
 }
 
 #define BIT(r) (1u << SG_REASON_##r)
+/* What a finished day may be stale by and be finished all the same. */
+#define RECIPE (BIT(CODE) | BIT(COMMAND) | BIT(PARAMS) | BIT(VERSION))
 
 static void judge(struct model *m, struct stage *s, struct node *n, bool forced)
 {
@@ -596,7 +598,7 @@ static void judge(struct model *m, struct stage *s, struct node *n, bool forced)
     else
         n->verdict = SG_VERDICT_RUN;
     n->must = (hit & ~BIT(UPSTREAM)) != 0;
-    n->completes = n->only_partial && n->verdict == SG_VERDICT_FRESH && !n->held && !n->dead;
+    n->completes = n->only_partial && hit == 0 && (n->reasons & ~RECIPE) == 0 && !n->held;
     n->there = n->there || n->completes;
 }
 
