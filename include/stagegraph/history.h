@@ -71,7 +71,7 @@ bool sg_history_flush(struct sg_history *h, struct sg_error *err) SG_MUST;
 typedef bool sg_history_run_fn(void *ctx, const struct sg_history_run *r);
 bool sg_history_runs(struct sg_history *h, int64_t limit, sg_history_run_fn *fn, void *ctx,
                      struct sg_error *err) SG_MUST;
-/* run, stage, node: NULL for all; failed: only what is not ok/unchanged/completed. The newest
+/* run, stage, node: NULL for all; failed: only what failed, was blocked or busy. The newest
  * `limit` (0: all), told oldest first. */
 typedef bool sg_history_attempt_fn(void *ctx, const struct sg_history_attempt *a);
 bool sg_history_attempts(struct sg_history *h, const char *run, const char *stage, const char *node,

@@ -37,7 +37,8 @@ static bool accept_one(struct sg_marking *m, const struct sg_node_view *v, struc
     *ret = planned;
     if (m->dry || planned.what != SG_ACCEPT_TAKE)
         return true;
-    if (!sg_accept_node(&m->run, v->stage, v->index, m->reasons, ret, err))
+    if (!sg_marking_enter(m, err) ||
+        !sg_accept_node(&m->run, v->stage, v->index, m->reasons, ret, err))
         return false;
     if (ret->what == SG_ACCEPT_TAKE)
         *ret = planned; /* the plan knows the detail */
@@ -93,6 +94,7 @@ static int run_accept(struct sg_cli *cli, struct sg_error *err)
 {
     struct sg_marking m;
     uint32_t reasons = 0;
+    int status;
     bool ok;
 
     if (!take_reasons(cli, &reasons, err) || !sg_cli_configure(cli, NULL, false, err) ||
@@ -101,13 +103,14 @@ static int run_accept(struct sg_cli *cli, struct sg_error *err)
     cli->request.stale = SG_REASONS_ALL; /* what a profile says of runs is not meant here */
     cli->request.force_all = cli->request.with_needs = cli->request.wait = false;
     cli->request.force = NULL;
-    if (!sg_cli_open_store(cli, err) || !sg_marking_open(cli, &m, err))
+    if (!sg_cli_open_store(cli, err) || !sg_marking_open(cli, "accepted", &m, err))
         return -1;
     m.reasons = reasons;
     ok = accept_all(&m, err);
     tell(&m); /* what was done is told, also when the store failed on the way */
-    sg_marking_close(&m);
-    return !ok ? -1 : m.n[SG_ACCEPT_BUSY] ? SG_EXIT_BUSY : SG_EXIT_OK;
+    status = !ok ? sg_exit_of(err) : m.n[SG_ACCEPT_BUSY] ? SG_EXIT_BUSY : SG_EXIT_OK;
+    sg_marking_close(&m, status);
+    return ok ? status : -1;
 }
 
 const struct sg_command sg_cmd_accept = {

@@ -155,7 +155,8 @@ static int remove_all(struct sg_marking *m, const struct targets *t, struct sg_e
     for (size_t i = 0; ok && i < t->n && !sg_marking_interrupted(m); i++) {
         struct sg_accepted a = { .what = SG_ACCEPT_FRESH };
 
-        ok = sg_accept_revoke(&m->run, t->at[i].stage, t->at[i].index, &a, err) &&
+        ok = sg_marking_enter(m, err) &&
+             sg_accept_revoke(&m->run, t->at[i].stage, t->at[i].index, &a, err) &&
              sg_marking_note(m, t->at[i].stage, t->at[i].index, &a, err);
     }
     sg_marking_table(m, "removed");
@@ -197,15 +198,16 @@ static int run_invalidate(struct sg_cli *cli, struct sg_error *err)
         !sg_cli_open_store(cli, err) || !sg_cli_make_plan(cli, NULL, err) || !collect(cli, &t, err))
         return -1;
     if (t.n == 0) {
-        (void)printf("no marker is there: nothing to remove\n");
+        (void)fprintf(sg_options_has(&cli->options, SG_OPT_JSON) ? stderr : stdout,
+                      "no marker is there: nothing to remove\n");
         return SG_EXIT_OK;
     }
     if (name_stages(cli, &t, &what, err) && name_followers(cli, &t, &follows, err) &&
         ask(cli, &t, sg_buf_text(&what), sg_buf_text(&follows), &go, err)) {
         status = SG_EXIT_OK;
-        if (go && sg_marking_open(cli, &m, err)) {
+        if (go && sg_marking_open(cli, "invalidated", &m, err)) {
             status = remove_all(&m, &t, err);
-            sg_marking_close(&m);
+            sg_marking_close(&m, status < 0 ? sg_exit_of(err) : status);
         } else if (go) {
             status = -1;
         }

@@ -12,18 +12,17 @@
 #include "stagegraph/claim.h"
 #include "stagegraph/console.h"
 #include "stagegraph/events.h"
-#include "stagegraph/files.h"
 #include "stagegraph/history.h"
 #include "stagegraph/logs.h"
 #include "stagegraph/loop.h"
 #include "stagegraph/plan_json.h"
 #include "stagegraph/plan_text.h"
 #include "stagegraph/recorder.h"
-#include "stagegraph/registry.h"
 #include "stagegraph/run.h"
 
 #include "cli.h"
 #include "outputs.h"
+#include "state.h"
 
 #define TICK_NS (100 * SG_NS_PER_MS)
 
@@ -150,7 +149,7 @@ done:
 struct execution {
     struct sg_cli *cli;
     struct sg_outputs outs;
-    struct sg_history *history;
+    struct sg_state state;
     struct sg_console *console;
     struct sg_events *events;
     struct sg_recorder *recorder;
@@ -162,8 +161,6 @@ struct execution {
     char run_id[SG_RUN_ID_TEXT];
     const char *host, *boot;
     char *shim;
-    const char *notice; /* of the history, told */
-    int registry_fd;
     int32_t jobs, keep_going;
     struct sg_buf record;
 };
@@ -264,39 +261,12 @@ static void tell(void *ctx, const char *text)
     sg_out_flush(x->outs.notices);
 }
 
-/* A run that starts something has a state directory, a history and an entry among the live runs. */
-static bool open_state(struct execution *x, struct sg_error *err)
-{
-    struct sg_cli *cli = x->cli;
-    struct sg_error soft = SG_ERROR_INIT;
-    struct sg_registry_run entry = { .run = x->run_id,
-                                     .command = cli->argv_text,
-                                     .pid = getpid(),
-                                     .started_s = sg_wall_now().ns / SG_NS_PER_S };
-
-    if (!sg_files_make_dir(cli->graph->state, err))
-        return sg_error_wrap(err, "the state directory");
-    if (!sg_registry_sweep(cli->graph->state, &soft))
-        tell(x, soft.text);
-    if (!sg_registry_enter(cli->graph->state, &entry, &x->registry_fd, err))
-        return sg_error_wrap(err, "the state directory");
-    sg_error_clear(&soft);
-    if (!sg_history_open(cli->graph->state, false, &x->history, &x->notice, &soft)) {
-        (void)sg_error_wrap(&soft, "no history is kept");
-        tell(x, soft.text);
-        x->history = NULL;
-    }
-    if (x->notice)
-        tell(x, x->notice);
-    return true;
-}
-
 /* Damage inside the history shows when it is read or written. */
 static void tell_of_history(struct execution *x)
 {
-    const char *notice = x->history ? sg_history_notice(x->history) : NULL;
+    const char *notice = x->state.history ? sg_history_notice(x->state.history) : NULL;
 
-    if (notice && notice != x->notice)
+    if (notice && notice != x->state.notice)
         tell(x, notice);
 }
 
@@ -336,7 +306,7 @@ static bool open_sinks(struct execution *x, struct sg_sink *sinks, uint32_t *n,
         .out = x->outs.json, .verbose = verbose, .jobs = x->jobs, .usual = &x->source
     };
     struct sg_recorder_config recorder = {
-        .history = x->history,
+        .history = x->state.history,
         .command = cli->argv_text,
         .request = sg_buf_text(&x->record),
         .now_s = cli->now_s,
@@ -352,7 +322,7 @@ static bool open_sinks(struct execution *x, struct sg_sink *sinks, uint32_t *n,
     *n = 0;
     if (!sg_console_new(&console, &x->console, err))
         return false;
-    if (x->history) {
+    if (x->state.history) {
         if (!sg_recorder_new(&recorder, &x->recorder, err))
             return false;
         sinks[(*n)++] = sg_recorder_sink(x->recorder);
@@ -383,11 +353,11 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
     };
 
     if (has_work(cli->plan)) {
-        if (!open_state(x, err) || !find_shim(&cli->arena, &x->shim, err) ||
-            !sg_cli_record_format(cli, &x->record, err))
+        if (!sg_state_enter(cli, x->run_id, tell, x, &x->state, err) ||
+            !find_shim(&cli->arena, &x->shim, err) || !sg_cli_record_format(cli, &x->record, err))
             return false;
     }
-    init_usual(cli, x->history, &x->usual);
+    init_usual(cli, x->state.history, &x->usual);
     ask_all_usual(cli, &x->usual);
     if (!sg_host_facts(&cli->arena, &x->host, &x->boot, err) ||
         !open_sinks(x, sinks, &c.n_sinks, err) || !sg_loop_new(4, &x->loop, err))
@@ -416,7 +386,7 @@ static void prune_logs(struct execution *x)
 
 int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
 {
-    struct execution x = { .cli = cli, .registry_fd = -1 };
+    struct execution x = { .cli = cli, .state = SG_STATE_INIT };
     struct sg_sink sinks[4];
     struct sg_outcome outcome = { 0 };
     int status = -1;
@@ -445,9 +415,7 @@ done:
     sg_events_free(x.events);
     sg_recorder_free(x.recorder);
     sg_loop_free(x.loop);
-    if (x.registry_fd >= 0)
-        sg_registry_leave(cli->graph->state, x.run_id, x.registry_fd);
-    sg_history_close(x.history);
+    sg_state_leave(cli, x.run_id, &x.state);
     sg_outputs_close(&x.outs);
     sg_buf_done(&x.record);
     return status;

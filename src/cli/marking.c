@@ -1,10 +1,14 @@
 #include "marking.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stagegraph/claim.h"
 #include "stagegraph/clock.h"
+#include "stagegraph/history.h"
+#include "stagegraph/json.h"
 #include "stagegraph/table.h"
 #include "stagegraph/text.h"
 
@@ -31,11 +35,201 @@ static void hold_signals(struct sg_marking *m)
     (void)sigprocmask(SIG_BLOCK, &set, &m->before); /* can't fail with these arguments */
 }
 
+/* ---- events: docs/formats.md, "Events" */
+
+static void begin_event(struct sg_marking *m, struct sg_json_writer *w, struct sg_buf *line,
+                        const char *event)
+{
+    char time[SG_UTC_TEXT];
+
+    sg_utc_format(sg_wall_now().ns / SG_NS_PER_S, time);
+    sg_json_writer_init(w, line);
+    sg_json_begin(w, NULL, '{');
+    sg_json_text(w, "event", event);
+    sg_json_text(w, "time", time);
+    sg_json_text(w, "run", m->dry ? NULL : m->run_id);
+}
+
+static void end_event(struct sg_marking *m, struct sg_json_writer *w, struct sg_buf *line)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    sg_json_end(w);
+    if (sg_json_writer_end(w, &err) && sg_buf_addc(line, '\n', &err))
+        sg_out_write(m->outs.json, line->at, line->len);
+    sg_buf_done(line); /* no memory: an event less, but never half a line */
+}
+
+static void tell_started(struct sg_marking *m)
+{
+    struct sg_buf line = SG_BUF_INIT;
+    struct sg_json_writer w;
+
+    if (!m->outs.json)
+        return;
+    begin_event(m, &w, &line, "run_started");
+    sg_json_text(&w, "command", m->cli->command->name);
+    sg_json_text(&w, "profile", m->cli->profile);
+    end_event(m, &w, &line);
+}
+
+static const char *result_name(const struct sg_marking *m, enum sg_accept_what what)
+{
+    switch (what) {
+    case SG_ACCEPT_FRESH:
+        return "unchanged";
+    case SG_ACCEPT_TAKE:
+        return m->taken;
+    case SG_ACCEPT_LEFT:
+        return "left";
+    case SG_ACCEPT_BUSY:
+        break;
+    }
+    return "busy";
+}
+
+static void tell_marked(struct sg_marking *m, const struct sg_stage *s, const char *node,
+                        const struct sg_accepted *a)
+{
+    struct sg_buf line = SG_BUF_INIT;
+    struct sg_json_writer w;
+
+    if (!m->outs.json || a->what == SG_ACCEPT_FRESH)
+        return;
+    begin_event(m, &w, &line, "node_marked");
+    sg_json_text(&w, "node", node);
+    sg_json_text(&w, "stage", s->name);
+    sg_json_text(&w, "result", result_name(m, a->what));
+    sg_json_text(&w, "detail", *a->why ? a->why : NULL);
+    end_event(m, &w, &line);
+}
+
+static void tell_finished(struct sg_marking *m, int exit_status)
+{
+    struct sg_buf line = SG_BUF_INIT;
+    struct sg_json_writer w;
+
+    if (!m->outs.json)
+        return;
+    begin_event(m, &w, &line, "run_finished");
+    sg_json_i64(&w, "exit_status", exit_status);
+    sg_json_begin(&w, "results", '{');
+    for (int i = SG_ACCEPT_FRESH; i <= SG_ACCEPT_BUSY; i++)
+        sg_json_i64(&w, result_name(m, (enum sg_accept_what)i), m->n[i]);
+    sg_json_end(&w);
+    end_event(m, &w, &line);
+}
+
+/* ---- the history */
+
+static void tell_notice(void *ctx, const char *text)
+{
+    struct sg_marking *m = ctx;
+
+    sg_out_printf(m->outs.notices, "stagegraph: %s\n", text);
+}
+
+/* No failure of it fails what was asked for. */
+static void recorded(struct sg_marking *m, bool ok, struct sg_error *err)
+{
+    if (ok)
+        return;
+    (void)sg_error_wrap(err, "the history of this run is not kept");
+    tell_notice(m, err->text);
+    sg_history_close(m->state.history);
+    m->state.history = NULL;
+}
+
+static struct sg_history_run history_run(const struct sg_marking *m)
+{
+    return (struct sg_history_run){
+        .run = m->run_id,
+        .command = m->cli->argv_text,
+        .profile = m->cli->profile,
+        .started_ms = m->started_ms,
+        .now_s = m->cli->now_s,
+        .explicit_range = m->cli->request.has_range || m->cli->request.n_named > 0,
+        .exit_status = -1,
+        .pid = getpid(),
+        .host = m->run.host,
+        .boot = m->run.boot,
+    };
+}
+
+bool sg_marking_enter(struct sg_marking *m, struct sg_error *err)
+{
+    struct sg_error soft = SG_ERROR_INIT;
+    struct sg_history_run r;
+
+    if (m->entered)
+        return true;
+    if (!sg_state_enter(m->cli, m->run_id, tell_notice, m, &m->state, err))
+        return false;
+    m->entered = true;
+    r = history_run(m);
+    if (m->state.history)
+        recorded(m, sg_history_run_begin(m->state.history, &r, &soft), &soft);
+    return true;
+}
+
+/* Nothing was run: no attempt, no seconds. */
+static void record_marked(struct sg_marking *m, const struct sg_stage *s, int64_t index,
+                          const char *node, const struct sg_accepted *a)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    char label[SG_LABEL_TEXT];
+    struct sg_history_attempt row = {
+        .run = m->run_id,
+        .node = node,
+        .stage = s->name,
+        .label = label,
+        .result = m->taken,
+        .detail = *a->why ? a->why : NULL,
+        .started_ms = sg_wall_now().ns / SG_NS_PER_MS,
+        .seconds = NAN,
+        .cpu_seconds = NAN,
+        .peak_bytes = -1,
+        .gc_count = -1,
+        .gc_seconds = NAN,
+        .heap_peak_bytes = -1,
+        .exit_code = -1,
+        .signo = -1,
+    };
+
+    sg_calendar_label(&s->cal, index, label);
+    if (m->state.history && a->what == SG_ACCEPT_TAKE)
+        recorded(m, sg_history_attempt_add(m->state.history, &row, &err), &err);
+}
+
+static void record_end(struct sg_marking *m, int exit_status)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_history_run r = history_run(m);
+
+    if (!m->state.history)
+        return;
+    r.ended_ms = sg_wall_now().ns / SG_NS_PER_MS;
+    r.exit_status = exit_status;
+    r.n_ok = m->n[SG_ACCEPT_TAKE];
+    r.n_unchanged = m->n[SG_ACCEPT_FRESH];
+    r.n_busy = m->n[SG_ACCEPT_BUSY];
+    recorded(m,
+             sg_history_run_end(m->state.history, &r, &err) &&
+                 sg_history_flush(m->state.history, &err),
+             &err);
+}
+
+/* ---- */
+
 /* In its place: the outputs point to each other. */
-bool sg_marking_open(struct sg_cli *cli, struct sg_marking *ret, struct sg_error *err)
+bool sg_marking_open(struct sg_cli *cli, const char *taken, struct sg_marking *ret,
+                     struct sg_error *err)
 {
     memset(ret, 0, sizeof(*ret));
     ret->cli = cli;
+    ret->taken = taken;
+    ret->state = (struct sg_state)SG_STATE_INIT;
+    ret->started_ms = sg_wall_now().ns / SG_NS_PER_MS;
     ret->dry = sg_options_has(&cli->options, SG_OPT_DRY_RUN);
     if (!sg_run_id_new(sg_wall_now(), ret->run_id, err) ||
         (!cli->plan && !sg_cli_make_plan(cli, ret->run_id, err)) ||
@@ -47,6 +241,7 @@ bool sg_marking_open(struct sg_cli *cli, struct sg_marking *ret, struct sg_error
     ret->run.environ_ = cli->environ_;
     ret->run.run_id = ret->run_id;
     hold_signals(ret);
+    tell_started(ret);
     return true;
 }
 
@@ -65,8 +260,12 @@ bool sg_marking_note(struct sg_marking *m, const struct sg_stage *s, int64_t ind
                      const struct sg_accepted *a, struct sg_error *err)
 {
     struct sg_marked *last = m->n_groups ? &m->groups[m->n_groups - 1] : NULL;
+    char node[SG_NODE_TEXT];
 
     m->n[a->what]++;
+    sg_node_format(s, index, node);
+    tell_marked(m, s, node, a);
+    record_marked(m, s, index, node, a);
     if (last && last->stage == s && last->a.what == a->what && strcmp(last->a.why, a->why) == 0) {
         last->last = index;
         last->count++;
@@ -130,8 +329,13 @@ void sg_marking_table(struct sg_marking *m, const char *taken)
     sg_out_text(m->outs.people, "\n");
 }
 
-void sg_marking_close(struct sg_marking *m)
+void sg_marking_close(struct sg_marking *m, int exit_status)
 {
+    if (m->cli->signo != 0)
+        exit_status = 128 + m->cli->signo;
+    tell_finished(m, exit_status);
+    record_end(m, exit_status);
+    sg_state_leave(m->cli, m->run_id, &m->state);
     sg_outputs_close(&m->outs);
     if (m->cli->signo == 0) /* else main lets it through, once all is put away */
         (void)sigprocmask(SIG_SETMASK, &m->before, NULL);

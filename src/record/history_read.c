@@ -115,7 +115,9 @@ static int prepare_attempts(sqlite3 *db, const struct attempts_query *q, sqlite3
              " ORDER BY started_ms DESC, id DESC LIMIT ?) ORDER BY started_ms, id",
              q->run != NULL ? " AND run = ?" : "", q->stage != NULL ? " AND stage = ?" : "",
              q->node != NULL ? " AND node = ?" : "",
-             q->failed ? " AND result NOT IN ('ok', 'unchanged', 'completed')" : "");
+             q->failed
+                 ? " AND result NOT IN ('ok', 'unchanged', 'completed', 'accepted', 'invalidated')"
+                 : "");
     code = sqlite3_prepare_v2(db, sql, -1, ret, NULL);
     if (code != SQLITE_OK)
         return code;

@@ -202,6 +202,50 @@ static void what_another_run_holds_is_busy(void **state)
     e2e_wait(p, 0);
 }
 
+/* A line a node that is not fresh, and a run in the history that nobody takes up again. */
+static void what_was_accepted_is_told_as_events_and_in_the_history(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_doc *d;
+
+    an_existing_warehouse(t);
+    e2e_remove(t, e2e_marker(t, nodes[3]));
+    e2e_run(t, 0, "accept -n --json --date 2024-01-01");
+    e2e_has_line(t->out, "*\"run\":null,\"node\":\"gold@2024-01-01\"*\"result\":\"accepted\"*");
+    assert_false(e2e_exists(t, ".stagegraph")); /* nothing was done */
+    e2e_run(t, 0, "accept --json --date 2024-01-01");
+    e2e_looks(t->out,
+              "{\"event\":\"run_started\",*\"command\":\"accept\",*}\n"
+              "{\"event\":\"node_marked\",*\"node\":\"bronze@2024-01-01T21\",\"stage\":\"bronze\","
+              "\"result\":\"accepted\",\"detail\":\"unstamped\"}\n"
+              "...\n"
+              "{\"event\":\"node_marked\",*\"node\":\"silver@2024-01-01T21\",\"stage\":\"silver\","
+              "\"result\":\"left\",\"detail\":\"missing\"}\n"
+              "...\n"
+              "{\"event\":\"run_finished\",*\"exit_status\":0,\"results\":{\"unchanged\":0,"
+              "\"accepted\":6,\"left\":1,\"busy\":0}}\n");
+    e2e_says(t->err, "Accepted 6 nodes");
+    e2e_run(t, 0, "history --json");
+    d = e2e_json(t, t->out);
+    assert_string_equal(e2e_get(d, "[0].command"), "stagegraph accept --json --date 2024-01-01");
+    assert_string_equal(e2e_get(d, "[0].exit_status"), "0");
+    assert_string_equal(e2e_get(d, "[0].ok"), "6");
+    e2e_run(t, 0, "history %s", e2e_get(d, "[0].run"));
+    e2e_has_line(t->out, "*gold@2024-01-01*accepted*unstamped*");
+    e2e_run(t, 0, "history --failed --json");
+    assert_null(e2e_get(e2e_json(t, t->out), "[0].run"));
+    e2e_run(t, 0, "invalidate --yes --json gold@2024-01-01");
+    e2e_has_line(t->out, "*\"node_marked\"*\"gold@2024-01-01\"*\"result\":\"invalidated\"*");
+    e2e_run(t, 0, "history --stage gold --json");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "[1].result"), "invalidated");
+    e2e_run(t, 2, "resume");
+    /* Nothing to do leaves no trace. */
+    e2e_run(t, 0, "invalidate --yes --json gold@2024-01-01");
+    assert_string_equal(t->out, "");
+    e2e_run(t, 0, "history --json");
+    assert_null(e2e_get(e2e_json(t, t->out), "[2].run"));
+}
+
 /* ---- killed */
 
 /* Like killat's other users: at the k-th system call that matters. */
@@ -364,6 +408,7 @@ int main(void)
         e2e_test(a_change_of_params_and_of_inputs_is_accepted_by_its_name),
         e2e_test(what_is_missing_damaged_or_unfinished_is_left_alone),
         e2e_test(what_another_run_holds_is_busy),
+        e2e_test(what_was_accepted_is_told_as_events_and_in_the_history),
         e2e_test(killed_at_any_step_it_leaves_the_node_as_it_was_or_whole),
         e2e_test(without_a_terminal_invalidate_wants_yes),
         e2e_test(a_stage_is_invalidated_only_in_a_range),
