@@ -177,7 +177,9 @@ static bool take_over(struct sg_attempt *a, struct sg_member *m, struct sg_span 
     if (ended > 0)
         (void)snprintf(a->notice, sizeof(a->notice), "ended %u process%s that dead run %s had left",
                        ended, ended == 1 ? "" : "es", owner.run);
-    return sg_store_claim_replace(a->run->store, &m->claim, ours, err);
+    /* What runs nothing may die too, or leave the node: it is still the dead one's then. */
+    return sg_store_claim_replace(a->run->store, &m->claim,
+                                  a->number == SG_NO_ATTEMPT ? dead_text : ours, err);
 }
 
 static bool busy(struct sg_attempt *a, struct sg_member *m, struct sg_span text,

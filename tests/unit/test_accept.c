@@ -200,6 +200,31 @@ static void a_revoked_node_is_missing(void **state)
     trial_close(&t);
 }
 
+/* A run died there between the plan and our claim: the node stays what that made of it. */
+static void what_was_interrupted_stays_so_until_it_is_revoked(void **state)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_node_view v;
+    struct sg_accepted a;
+    struct trial t;
+
+    (void)state;
+    trial_open(&t, GRAPH);
+    trial_make(&t, TRIAL_NODE, "rows");
+    v = view_of(&t, TRIAL_NODE);
+    world_claim(&t.w, TRIAL_NODE, "20240101T005959-0000dd", 2, false);
+    assert_true(sg_accept_node(&t.run, v.stage, v.index, SG_ACCEPTABLE, &a, &err));
+    assert_int_equal(a.what, SG_ACCEPT_LEFT);
+    assert_string_equal(a.why, "interrupted");
+    assert_true(scratch_has(&t.w.scratch, TRIAL_CLAIM));
+    assert_stale(&t, TRIAL_NODE, "interrupted");
+    assert_true(sg_accept_revoke(&t.run, v.stage, v.index, &a, &err));
+    assert_int_equal(a.what, SG_ACCEPT_TAKE);
+    assert_false(scratch_has(&t.w.scratch, TRIAL_CLAIM));
+    assert_stale(&t, TRIAL_NODE, "missing");
+    trial_close(&t);
+}
+
 static void what_is_held_is_busy_for_both(void **state)
 {
     struct sg_error err = SG_ERROR_INIT;
@@ -229,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_store_that_fails_leaves_the_old_marker_or_the_new_one),
         cmocka_unit_test(a_process_that_dies_leaves_the_old_marker_or_the_new_one),
         cmocka_unit_test(a_revoked_node_is_missing),
+        cmocka_unit_test(what_was_interrupted_stays_so_until_it_is_revoked),
         cmocka_unit_test(what_is_held_is_busy_for_both),
     };
 
