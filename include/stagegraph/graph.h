@@ -261,6 +261,9 @@ bool sg_graph_is_partial(const struct sg_graph *g, const struct sg_stage *s, int
 int64_t sg_graph_partial_end(const struct sg_graph *g, const struct sg_stage *s, int64_t now_s,
                              const int64_t *due_end);
 
+/* Can a job of the stage have several partitions, by its `batch`? Days count as 24 hours. */
+bool sg_stage_has_batches(const struct sg_stage *s);
+
 /* Output or source path of one partition, relative to the root. Never fails but for memory/limit:
  * sg_graph_open has proved the template. */
 bool sg_stage_path(const struct sg_graph *g, const struct sg_stage *s, int64_t index,

@@ -70,6 +70,33 @@ const char *sg_graph_near_profile(const struct sg_graph *g, const char *name)
                : nearest(name, &g->profiles[0].name, g->n_profiles, sizeof(g->profiles[0]));
 }
 
+bool sg_stage_has_batches(const struct sg_stage *s)
+{
+    const int64_t day = 86400;
+    int64_t two = 0; /* seconds: the shortest that two partitions are */
+
+    switch (s->cal.unit) {
+    case SG_UNIT_ONCE:
+        return false;
+    case SG_UNIT_MINUTES:
+        two = 2 * s->cal.minutes * INT64_C(60);
+        break;
+    case SG_UNIT_HOUR:
+        two = 2 * INT64_C(3600);
+        break;
+    case SG_UNIT_DAY:
+        two = 2 * day;
+        break;
+    case SG_UNIT_WEEK:
+        two = 14 * day;
+        break;
+    case SG_UNIT_MONTH:
+        two = 59 * day;
+        break;
+    }
+    return !s->is_source && (s->batch_s != 0 ? s->batch_s >= two : s->batch_count > 1);
+}
+
 void sg_node_format(const struct sg_stage *s, int64_t index, char ret[SG_NODE_TEXT])
 {
     char *at = stpncpy(ret, s->name, SG_NODE_TEXT - SG_LABEL_TEXT - 2);

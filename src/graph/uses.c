@@ -120,34 +120,6 @@ bool sg_load_uses(struct sg_load *l, struct sg_stage *s, const struct sg_origin 
     return set_params(l, s, used);
 }
 
-/* Whether two partitions can go into one batch. */
-static bool can_exceed_one(const struct sg_stage *s)
-{
-    const int64_t hour = 3600, day = 24 * hour;
-    int64_t two = 0; /* the shortest that two partitions can be; clocks may jump by an hour */
-
-    switch (s->cal.unit) {
-    case SG_UNIT_ONCE:
-        return false;
-    case SG_UNIT_MINUTES:
-        two = 2 * s->cal.minutes * INT64_C(60);
-        break;
-    case SG_UNIT_HOUR:
-        two = 2 * hour;
-        break;
-    case SG_UNIT_DAY:
-        two = 2 * day - hour;
-        break;
-    case SG_UNIT_WEEK:
-        two = 14 * day - hour;
-        break;
-    case SG_UNIT_MONTH:
-        two = 59 * day - hour;
-        break;
-    }
-    return s->batch_s != 0 ? s->batch_s >= two : s->batch_count > 1;
-}
-
 static const char *find_single(const struct sg_template *t)
 {
     const struct sg_var *v;
@@ -165,7 +137,7 @@ void sg_load_check_batch(struct sg_load *l, const struct sg_stage *s, unsigned l
     const char *key = "command", *var;
     char env[64];
 
-    if (!can_exceed_one(s))
+    if (!sg_stage_has_batches(s))
         return;
     var = find_single(&s->command);
     if (var == NULL && (sg_template_uses(&s->command, "options") ||

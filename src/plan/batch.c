@@ -16,12 +16,6 @@
 
 #include <string.h>
 
-/* Can a stage's jobs have several members? */
-static bool has_batches(const struct sg_stage *s)
-{
-    return !s->is_source && s->cal.unit != SG_UNIT_ONCE && (s->batch_s != 0 || s->batch_count > 1);
-}
-
 static uint32_t first_of(const struct sg_plan *p, uint32_t id)
 {
     return p->batch != NULL && p->batch[id] != 0 ? p->batch[id] - 1 : id;
@@ -302,7 +296,7 @@ static bool cut_component(struct sg_plan *p, struct component c, struct sg_error
     for (uint32_t i = 0; ok && i < c.n; i++) {
         uint32_t stage = c.stages[i].i;
 
-        if (!has_batches(sg_plan_stage_at(p, stage)) || p->stages[stage].pub.n_run < 2)
+        if (!sg_stage_has_batches(sg_plan_stage_at(p, stage)) || p->stages[stage].pub.n_run < 2)
             continue;
         ok = walk(&w, c, stage, err);
         if (!ok)
@@ -321,7 +315,7 @@ static bool cut_component(struct sg_plan *p, struct component c, struct sg_error
 static bool is_wanted(const struct sg_plan *p)
 {
     for (uint32_t i = 0; i < p->c.graph->n_stages; i++)
-        if (has_batches(sg_plan_stage_at(p, i)) && p->stages[i].pub.n_run > 1)
+        if (sg_stage_has_batches(sg_plan_stage_at(p, i)) && p->stages[i].pub.n_run > 1)
             return true;
     return false;
 }
@@ -344,7 +338,8 @@ bool sg_batches_cut(struct sg_plan *p, struct sg_error *err)
             n++;
         if (n > 1 && !cut_component(p, (struct component){ &g->order[i], n }, err))
             return false;
-        if (n == 1 && has_batches(sg_plan_stage_at(p, stage)) && p->stages[stage].pub.n_run > 1)
+        if (n == 1 && sg_stage_has_batches(sg_plan_stage_at(p, stage)) &&
+            p->stages[stage].pub.n_run > 1)
             cut(p, stage, NULL);
     }
     return true;

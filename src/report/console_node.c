@@ -29,11 +29,6 @@ static struct sg_running *find_running(const struct sg_console *c, const struct 
     return r;
 }
 
-static bool has_batches(const struct sg_stage *s)
-{
-    return s->batch_count > 1 || s->batch_s > 0;
-}
-
 static bool is_same_text(const char *a, const char *b)
 {
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
@@ -44,7 +39,7 @@ static struct sg_running *batch_of(const struct sg_console *c, const struct sg_e
 {
     struct sg_running *r = c->running;
 
-    if (!has_batches(e->stage))
+    if (!sg_stage_has_batches(e->stage))
         return NULL;
     while (r != NULL && (r->stage != e->stage || r->announced || r->n_ended > 0 ||
                          e->index <= r->last || !is_same_text(r->log, e->log)))
@@ -142,7 +137,7 @@ void sg_console_started(struct sg_console *c, const struct sg_event *e)
         return;
     }
     r = add_running(c, e);
-    if (r != NULL && !has_batches(e->stage))
+    if (r != NULL && !sg_stage_has_batches(e->stage))
         announce(c, r);
 }
 

@@ -229,11 +229,6 @@ static bool is_credited(const struct sg_attempt *a, const struct sg_member *m,
     return false;
 }
 
-static bool has_batches(const struct sg_stage *s)
-{
-    return s->batch_s != 0 || s->batch_count > 1;
-}
-
 /* What a job that did not come out well says that it has done. A check command is about all of the
  * job, and has not been run. */
 static void read_done(struct sg_attempt *a, const struct sg_attempt_outcome *o, struct sg_buf *ret)
@@ -242,7 +237,7 @@ static void read_done(struct sg_attempt *a, const struct sg_attempt_outcome *o, 
     bool found;
 
     if (o->result == SG_RESULT_OK || o->stuck || a->stage->check == SG_CHECK_COMMAND ||
-        !has_batches(a->stage))
+        !sg_stage_has_batches(a->stage))
         return;
     if (!sg_files_read(a->vars.files.done, ret, &found, &err)) {
         sg_buf_clear(ret); /* then nothing is done: tried again, at worst for nothing */

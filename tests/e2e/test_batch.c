@@ -170,6 +170,20 @@ static void without_a_report_all_of_it_fails(void **state)
                 "raw 2024-01-01..2024-01-07 7/1 missing\n");
 }
 
+/* Its label is none: an empty line would be it. */
+static void a_once_reports_nothing(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini",
+               "[stage table]\npartition = once\nneeds = landing\noutput = table\nbatch = 7\n"
+               "command = sh table.sh ${output}\n");
+    e2e_write(t, "table.sh", "mkdir -p $1\n: >$1/data\necho >>\"$STAGEGRAPH_DONE_FILE\"\nexit 3\n");
+    e2e_run(t, 1, "run table");
+    assert_false(e2e_exists(t, "warehouse/table/_SUCCESS"));
+}
+
 static void a_member_without_output_fails_alone(void **state)
 {
     struct e2e *t = *state;
@@ -335,6 +349,7 @@ int main(void)
         e2e_test(after_a_failure_what_the_job_reported_counts),
         e2e_test(only_the_rest_is_tried_again),
         e2e_test(without_a_report_all_of_it_fails),
+        e2e_test(a_once_reports_nothing),
         e2e_test(a_member_without_output_fails_alone),
         e2e_test(an_interrupted_batch_keeps_what_it_reported),
         e2e_test(a_killed_executor_leaves_all_of_the_batch_stale),

@@ -515,6 +515,18 @@ static void what_is_wrong_with_a_graph_is_told(void **state)
           "[stage a]\nbatch = 90m\ncommand = x ${partition}\noutput = "
           "a/${partition}\n",
           NULL },
+        { "a batch of less than two days",
+          "[stage a]\npartition = day\nbatch = 47h\ncommand = x ${partition}\noutput = "
+          "a/${partition}\n",
+          NULL },
+        { "a batch of two days",
+          "[stage a]\npartition = day\nbatch = 48h\ncommand = x ${partition}\noutput = "
+          "a/${partition}\n",
+          "g.ini:6: a batch of a can have several partitions, and its command uses ${partition}, "
+          "which is of one (of a batch are ${output_root} ${start} ${end} ${ds} ${end_ds} "
+          "${partitions})" },
+        { "a batch of a stage that has one partition",
+          "[stage a]\npartition = once\nbatch = 9\ncommand = x ${output}\noutput = a\n", NULL },
         { "a batch in a profile",
           "[stage a]\ncommand = x ${output}\noutput = a/${partition}\n[profile p]\na.batch = 2h\n",
           "g.ini:8: a batch of a can have several partitions, and its command uses ${output}, which "
