@@ -33,6 +33,7 @@ struct sg_sibling {
     const char *dir;
     struct sg_ident ident;
     unsigned char gone; /* the run's count for it then */
+    bool seen, lost;    /* looked at after the job; what was found */
 };
 
 struct sg_member {
@@ -44,9 +45,7 @@ struct sg_member {
     bool marker_gone; /* we have taken its marker away, and put none in its place */
     char *dir;        /* its output, relative to the root */
     struct sg_decision decision;
-    uint64_t output_id;          /* of the output directory before the job; 0: there was none */
-    struct sg_sibling *siblings; /* in the attempt's arena */
-    uint32_t n_siblings;
+    uint64_t output_id;    /* of the output directory before the job; 0: there was none */
     enum sg_result result; /* NONE while it is to run */
     bool later;            /* not in this attempt: the members before it end at a hole */
     char why[600];         /* for people; "" */
@@ -76,6 +75,8 @@ struct sg_attempt {
     uint32_t number;
     struct sg_member *members;
     uint32_t n_members;
+    struct sg_sibling *siblings; /* of the members that are to run; in the arena */
+    uint32_t n_siblings;
     char nonce[33];
     int64_t started_s;
     struct sg_arena arena;

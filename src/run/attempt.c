@@ -465,8 +465,7 @@ static void clear_members(struct sg_attempt *a)
             continue;
         if (hole) {
             m->later = true;
-        } else if (clear_output(a, m, &err) && note_output(a, m, &err) &&
-                   sg_member_watch_siblings(a, m, &err)) {
+        } else if (clear_output(a, m, &err) && note_output(a, m, &err)) {
             a->to_run = true;
             continue;
         } else {
@@ -484,7 +483,7 @@ void sg_attempt_prepare(struct sg_attempt *a)
     a->started_s = sg_wall_now().ns / SG_NS_PER_S;
     decide_members(a);
     clear_members(a);
-    if (!a->to_run || sg_attempt_words(a, &err))
+    if (!a->to_run || (sg_attempt_watch_siblings(a, &err) && sg_attempt_words(a, &err)))
         return;
     a->to_run = false;
     for (uint32_t i = 0; i < a->n_members; i++)

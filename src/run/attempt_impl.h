@@ -31,10 +31,9 @@ atomic_uchar *sg_attempt_gone(const struct sg_attempt *a, int64_t index);
 struct sg_receipt sg_member_receipt(const struct sg_attempt *a, const struct sg_member *m,
                                     enum sg_marker_kind state, char node[SG_NODE_TEXT]);
 
-/* Before the job: which neighbours are there. After it: are they still, else the result is TRESPASS
- * (trespass.c). */
-bool sg_member_watch_siblings(struct sg_attempt *a, struct sg_member *m,
-                              struct sg_error *err) SG_MUST;
+/* Before the job: which neighbours are there. After it: are those beside the member, else its
+ * result is TRESPASS (trespass.c). */
+bool sg_attempt_watch_siblings(struct sg_attempt *a, struct sg_error *err) SG_MUST;
 bool sg_member_check_siblings(struct sg_attempt *a, struct sg_member *m,
                               struct sg_error *err) SG_MUST;
 

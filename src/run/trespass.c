@@ -1,10 +1,10 @@
 /*
  * Has the job changed partitions that are none of its own? A dynamic overwrite that turned static
  * deletes all of a table; an hour that is off by one overwrites its neighbour. So the nearest
- * siblings of a node, those with a marker in the same parent directory, are looked at before the
- * job and after it. What other attempts do to their own nodes meanwhile is not the job's doing: a
- * claim shows those that go on, a receipt those that are done, and the run's own count those that
- * came to nothing.
+ * siblings of the job's nodes, those with a marker in the same parent directory, are looked at
+ * before the job and after it, once a job: what it did to them it did for each of its nodes. What
+ * other attempts do to their own nodes meanwhile is not the job's doing: a claim shows those that
+ * go on, a receipt those that are done, and the run's own count those that came to nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 
 #include "attempt_impl.h"
 
-#define REACH 12 /* partitions to either side: two dozen stats, and no more for a year of them */
+/* Partitions to either side: all hours of a day, or a month of days, and no more for a year. */
+#define REACH 24
 
 /* The directory that the path lies in, as a length. */
 static size_t parent_len(const char *path)
@@ -33,10 +34,25 @@ static bool stat_marker(struct sg_attempt *a, const char *dir, struct sg_entry *
     return path && sg_store_stat(a->run->store, path, ret, err);
 }
 
-static bool look_at(struct sg_attempt *a, struct sg_member *m, int64_t index, struct sg_buf *path,
-                    struct sg_error *err)
+/* Do two paths, of which the first's parent is so long, lie in one directory? */
+static bool is_beside(const char *path, size_t n, const char *other)
 {
-    size_t n = parent_len(m->dir);
+    return parent_len(other) == n && strncmp(path, other, n) == 0;
+}
+
+/* Is it beside a node of the job? */
+static bool is_near(const struct sg_attempt *a, const char *path)
+{
+    size_t n = parent_len(path);
+
+    for (uint32_t i = 0; i < a->n_members; i++)
+        if (sg_member_is_to_run(&a->members[i]) && is_beside(path, n, a->members[i].dir))
+            return true;
+    return false;
+}
+
+static bool look_at(struct sg_attempt *a, int64_t index, struct sg_buf *path, struct sg_error *err)
+{
     const atomic_uchar *gone = sg_attempt_gone(a, index);
     struct sg_interval interval;
     struct sg_entry entry;
@@ -47,37 +63,42 @@ static bool look_at(struct sg_attempt *a, struct sg_member *m, int64_t index, st
     sg_buf_clear(path);
     if (!sg_stage_path(sg_plan_graph(a->run->plan), a->stage, index, path, err))
         return false;
-    if (parent_len(path->at) != n || strncmp(path->at, m->dir, n) != 0)
+    if (!is_near(a, sg_buf_text(path)))
         return true;
-    if (!stat_marker(a, path->at, &entry, err))
+    if (!stat_marker(a, sg_buf_text(path), &entry, err))
         return false;
     if (entry.kind != SG_ENTRY_FILE)
         return true;
-    s = &m->siblings[m->n_siblings];
+    s = &a->siblings[a->n_siblings];
     s->index = index;
     s->ident = entry.ident;
     s->gone = gone ? atomic_load(gone) : 0;
-    s->dir = sg_arena_text(&a->arena, path->at, err);
-    m->n_siblings += s->dir != NULL;
+    s->dir = sg_arena_text(&a->arena, sg_buf_text(path), err);
+    a->n_siblings += s->dir != NULL;
     return s->dir != NULL;
 }
 
-bool sg_member_watch_siblings(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+/* The nodes of a job are an unbroken run: what lies between its ends is its own. */
+bool sg_attempt_watch_siblings(struct sg_attempt *a, struct sg_error *err)
 {
     const struct sg_range life = a->stage->exists;
+    const struct sg_member *first = NULL, *last = NULL;
     struct sg_buf path = SG_BUF_INIT;
     bool ok = true;
 
-    m->siblings = SG_ARENA_NEW(&a->arena, (size_t)2 * REACH, struct sg_sibling, err);
-    if (!m->siblings)
+    for (uint32_t i = 0; i < a->n_members; i++)
+        if (sg_member_is_to_run(&a->members[i])) {
+            last = &a->members[i];
+            first = first ? first : last;
+        }
+    a->siblings = SG_ARENA_NEW(&a->arena, (size_t)2 * REACH, struct sg_sibling, err);
+    if (!a->siblings)
         return false;
-    for (int64_t i = m->index - REACH; ok && i <= m->index + REACH; i++) {
-        bool member = false;
-
-        for (uint32_t k = 0; k < a->n_members; k++)
-            member |= a->members[k].index == i && sg_member_is_to_run(&a->members[k]);
-        if (!member && i >= life.first && i < life.end)
-            ok = look_at(a, m, i, &path, err);
+    for (int64_t i = first->index - REACH; ok && i <= last->index + REACH; i++) {
+        if (i == first->index)
+            i = last->index;
+        else if (i >= life.first && i < life.end)
+            ok = look_at(a, i, &path, err);
     }
     sg_buf_done(&path);
     return ok || sg_error_wrap(err, "look at the neighbours");
@@ -154,23 +175,44 @@ static bool is_other_run_alive(const struct sg_attempt *a)
     return sg_registry_list(sg_plan_graph(a->run->plan)->state, note_other, &o, &err) && o.alive;
 }
 
+/* Looked at once a job: the process tree is gone, so what is found is the same for all nodes. */
+static bool look_again(struct sg_attempt *a, struct sg_sibling *s, struct sg_error *err)
+{
+    char node[SG_NODE_TEXT];
+    bool intact;
+
+    if (s->seen)
+        return true;
+    if (!is_intact(a, s, &intact, err))
+        return sg_error_wrap(err, "look at the neighbours again");
+    s->seen = true;
+    if (intact)
+        return true;
+    s->lost = !is_other_run_alive(a);
+    if (!s->lost) {
+        sg_node_format(a->stage, s->index, node);
+        (void)snprintf(a->notice, sizeof(a->notice),
+                       "the marker of %s went while the job ran: by the job, or by another run",
+                       node);
+    }
+    return true;
+}
+
 bool sg_member_check_siblings(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
-    for (uint32_t i = 0; i < m->n_siblings; i++) {
-        char node[SG_NODE_TEXT];
-        bool intact;
+    size_t n = parent_len(m->dir);
+    char node[SG_NODE_TEXT];
 
-        if (!is_intact(a, &m->siblings[i], &intact, err))
-            return sg_error_wrap(err, "look at the neighbours again");
-        if (intact)
+    for (uint32_t i = 0; i < a->n_siblings; i++) {
+        struct sg_sibling *s = &a->siblings[i];
+
+        if (!is_beside(m->dir, n, s->dir))
             continue;
-        sg_node_format(a->stage, m->siblings[i].index, node);
-        if (is_other_run_alive(a)) {
-            (void)snprintf(a->notice, sizeof(a->notice),
-                           "the marker of %s went while the job ran: by the job, or by another run",
-                           node);
+        if (!look_again(a, s, err))
+            return false;
+        if (!s->lost)
             continue;
-        }
+        sg_node_format(a->stage, s->index, node);
         sg_member_result(m, SG_RESULT_TRESPASS, "the marker of %s is gone: the job overwrote it",
                          node);
         return true;

@@ -206,6 +206,23 @@ static void with_a_check_command_nothing_is_credited(void **state)
     trial_close(&t);
 }
 
+/* What it did to a neighbour it did for all of its nodes, not for the nearest alone. */
+static void a_trespass_is_of_all_members_beside_the_neighbour(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(""));
+    trial_make(&t, nodes[0], "v");
+    trial_begin_batch(&t, nodes[1], 3);
+    assert_int_equal(t.a->n_siblings, 1);
+    trial_work(&t, "v");
+    world_lose(&t.w, nodes[0]);
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "trespass trespass trespass");
+    trial_close(&t);
+}
+
 /* ---- needs among them */
 
 static void a_receipt_names_the_version_that_the_member_before_it_got(void **state)
@@ -306,6 +323,7 @@ int main(void)
         cmocka_unit_test(after_a_failure_whole_lines_of_the_done_file_count),
         cmocka_unit_test(a_credited_one_is_checked_all_the_same),
         cmocka_unit_test(with_a_check_command_nothing_is_credited),
+        cmocka_unit_test(a_trespass_is_of_all_members_beside_the_neighbour),
         cmocka_unit_test(a_receipt_names_the_version_that_the_member_before_it_got),
         cmocka_unit_test(one_that_needs_a_failed_member_fails_too),
         cmocka_unit_test(without_an_optional_one_it_stands_alone),
