@@ -424,11 +424,31 @@ static bool follows(const struct sg_attempt *a, int64_t before, int64_t index)
     return true;
 }
 
-/* All are decided before anything is touched, for the last may show that the job ends earlier. */
+static bool requires_itself(const struct sg_stage *s)
+{
+    for (uint32_t k = 0; k < s->n_needs; k++)
+        if (s->needs[k].of.i == s->id.i && !s->needs[k].optional)
+            return true;
+    return false;
+}
+
+static bool has_come_to_nothing(const struct sg_member *m)
+{
+    return m->result == SG_RESULT_BLOCKED || sg_result_is_failure(m->result);
+}
+
+/*
+ * All are decided before anything is touched, for the last may show that the job ends earlier.
+ *
+ * In a stage that needs itself, those behind a member that came to nothing are the run's to judge:
+ * they may be blocked with it, which its old marker does not tell. And one that is blocked, but
+ * stale by what the job makes before it alone, is judged again when that is made: if it comes out
+ * as before, nothing is to be done.
+ */
 static void decide_members(struct sg_attempt *a)
 {
     const struct sg_member *first = NULL, *last = NULL;
-    bool hole = false;
+    bool hole = false, chained = requires_itself(a->stage);
 
     for (uint32_t i = 0; i < a->n_members; i++) {
         struct sg_member *m = &a->members[i];
@@ -443,12 +463,17 @@ static void decide_members(struct sg_attempt *a)
             sg_member_failed(m, &err);
             sg_member_drop(a, m);
         }
-        if (m->result != SG_RESULT_NONE) {
-            hole = last != NULL;
+        if (m->result == SG_RESULT_NONE) {
+            first = first != NULL ? first : m;
+            last = m;
             continue;
         }
-        first = first != NULL ? first : m;
-        last = m;
+        hole = last != NULL || (chained && has_come_to_nothing(m));
+        if (last != NULL && m->result == SG_RESULT_BLOCKED &&
+            m->decision.reason == SG_REASON_UPSTREAM) {
+            sg_member_result(m, SG_RESULT_NONE, "%s", "");
+            m->later = true;
+        }
     }
 }
 

@@ -159,6 +159,42 @@ static void one_that_can_not_be_cleared_ends_the_job_before_it(void **state)
     trial_close(&t);
 }
 
+/* T01 needs T00, which is there, but blocked in this run: so it is not for the attempt to say. */
+static void behind_a_blocked_one_that_they_need_the_run_decides(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(" b@-1"));
+    for (int i = 0; i < 4; i++)
+        trial_make(&t, nodes[i], "v");
+    world_lose(&t.w, "landing@2024-01-01T00");
+    t.forced = true;
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "blocked later later later");
+    assert_false(t.a->to_run || is_claimed(&t, "01"));
+    trial_close(&t);
+}
+
+static void one_that_is_stale_by_a_member_alone_is_not_blocked_before_that_is_made(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING B(" b@-1"));
+    for (int i = 0; i < 4; i++)
+        trial_make(&t, nodes[i], "v");
+    world_source(&t.w, "landing@2024-01-01T00", "other rows");
+    world_lose(&t.w, "landing@2024-01-01T02");
+    trial_begin_batch(&t, nodes[0], 4);
+    assert_string_equal(members(&t), "- - later later");
+    trial_work(&t, "v");
+    trial_end(&t, SG_RESULT_OK);
+    assert_string_equal(members(&t), "ok ok later later");
+    assert_whole(&t, nodes[2]);
+    trial_close(&t);
+}
+
 /* ---- what counts */
 
 static void after_a_failure_whole_lines_of_the_done_file_count(void **state)
@@ -320,6 +356,8 @@ int main(void)
         cmocka_unit_test(fresh_ones_at_the_ends_only_drop_out),
         cmocka_unit_test(a_held_one_and_one_that_lacks_drop_out),
         cmocka_unit_test(one_that_can_not_be_cleared_ends_the_job_before_it),
+        cmocka_unit_test(behind_a_blocked_one_that_they_need_the_run_decides),
+        cmocka_unit_test(one_that_is_stale_by_a_member_alone_is_not_blocked_before_that_is_made),
         cmocka_unit_test(after_a_failure_whole_lines_of_the_done_file_count),
         cmocka_unit_test(a_credited_one_is_checked_all_the_same),
         cmocka_unit_test(with_a_check_command_nothing_is_credited),
