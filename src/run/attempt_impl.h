@@ -44,6 +44,9 @@ bool sg_receipt_is_of(const struct sg_receipt *r, enum sg_marker_kind kind,
 
 /* The job's words, environment and files, from the members that are to run (words.c). */
 bool sg_attempt_words(struct sg_attempt *a, struct sg_error *err) SG_MUST;
+/* What the job wrote into one of its files: nothing, if it put something else in its place (to open
+ * a pipe would wait for a writer for ever). */
+bool sg_attempt_read_file(const char *path, struct sg_buf *ret, struct sg_error *err) SG_MUST;
 /* The files are not needed any more, and the tree of the job is gone. */
 bool sg_attempt_drop_scratch(struct sg_attempt *a, struct sg_error *err) SG_MUST;
 

@@ -56,16 +56,20 @@ static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_ou
     bool content = s->output_version == SG_VERSION_CONTENT && f->bytes <= s->version_limit;
     struct sg_mono before = sg_mono_now();
 
-    if (s->output_version == SG_VERSION_CONTENT && !content)
+    if (s->output_version == SG_VERSION_CONTENT && !content) {
+        char node[SG_NODE_TEXT];
+
+        sg_node_format(s, m->index, node); /* of a batch the notice names the first alone */
         (void)snprintf(a->notice, sizeof(a->notice),
-                       "the output is larger than version_limit: its version is the run's");
+                       "the output of %s is larger than version_limit: its version is the run's",
+                       node);
+    }
     if (!sg_output_examine(a->run->store, m->dir, content, true, f, err))
         return sg_error_wrap(err, "version of the output");
     if (s->output_version == SG_VERSION_JOB) {
         struct sg_buf text = SG_BUF_INIT;
-        bool found;
 
-        if (!sg_files_read(a->vars.files.version, &text, &found, err)) {
+        if (!sg_attempt_read_file(a->vars.files.version, &text, err)) {
             sg_buf_done(&text);
             return false;
         }
@@ -234,12 +238,11 @@ static bool is_credited(const struct sg_attempt *a, const struct sg_member *m,
 static void read_done(struct sg_attempt *a, const struct sg_attempt_outcome *o, struct sg_buf *ret)
 {
     struct sg_error err = SG_ERROR_INIT;
-    bool found;
 
     if (o->result == SG_RESULT_OK || o->stuck || a->stage->check == SG_CHECK_COMMAND ||
         !sg_stage_has_batches(a->stage))
         return;
-    if (!sg_files_read(a->vars.files.done, ret, &found, &err)) {
+    if (!sg_attempt_read_file(a->vars.files.done, ret, &err)) {
         sg_buf_clear(ret); /* then nothing is done: tried again, at worst for nothing */
         (void)snprintf(a->notice, sizeof(a->notice), "%.390s", err.text);
     }

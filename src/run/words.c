@@ -132,6 +132,14 @@ static bool is_clean(const struct sg_attempt *a)
            is_plain(f->version);
 }
 
+bool sg_attempt_read_file(const char *path, struct sg_buf *ret, struct sg_error *err)
+{
+    struct stat st;
+    bool found;
+
+    return lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || sg_files_read(path, ret, &found, err);
+}
+
 bool sg_attempt_drop_scratch(struct sg_attempt *a, struct sg_error *err)
 {
     struct sg_buf spare = SG_BUF_INIT;

@@ -170,6 +170,27 @@ static void without_a_report_all_of_it_fails(void **state)
                 "raw 2024-01-01..2024-01-07 7/1 missing\n");
 }
 
+/* To read a pipe the run would wait for ever, and hear no signal. */
+static void a_report_that_the_job_made_something_else_of_is_none(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_write(t, "do/raw@2024-01-02",
+              "rm \"$STAGEGRAPH_DONE_FILE\"; mkfifo \"$STAGEGRAPH_DONE_FILE\"; exit 3\n");
+    e2e_run(t, 1, "run --only raw --from 2024-01-01 --to 2024-01-02");
+    assert_false(is_done(t, "raw@2024-01-01"));
+    e2e_write(t, "do/raw@2024-01-02",
+              "rm \"$STAGEGRAPH_DONE_FILE\"; mkdir \"$STAGEGRAPH_DONE_FILE\"; exit 3\n");
+    e2e_run(t, 1, "run --only raw --from 2024-01-01 --to 2024-01-02");
+    e2e_append(t, "stagegraph.ini", "batch = 7\noutput_version = job\n");
+    e2e_write(t, "do/raw@2024-01-02", "");
+    e2e_write(t, "do/sum@2024-01-02",
+              "rm \"$STAGEGRAPH_VERSION_FILE\"; mkfifo \"$STAGEGRAPH_VERSION_FILE\"\n");
+    e2e_run(t, 1, "run --upto sum --from 2024-01-01 --to 2024-01-02");
+    e2e_says(t->out, "wrote nothing to STAGEGRAPH_VERSION_FILE");
+}
+
 /* Its label is none: an empty line would be it. */
 static void a_once_reports_nothing(void **state)
 {
@@ -349,6 +370,7 @@ int main(void)
         e2e_test(after_a_failure_what_the_job_reported_counts),
         e2e_test(only_the_rest_is_tried_again),
         e2e_test(without_a_report_all_of_it_fails),
+        e2e_test(a_report_that_the_job_made_something_else_of_is_none),
         e2e_test(a_once_reports_nothing),
         e2e_test(a_member_without_output_fails_alone),
         e2e_test(an_interrupted_batch_keeps_what_it_reported),
