@@ -123,6 +123,73 @@ static void two_batches_run_side_by_side(void **state)
     e2e_run(t, 0, "plan --exit-code");
 }
 
+/* ---- what the job is told */
+
+static void a_job_is_told_of_all_its_partitions(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(
+        t, "stagegraph.ini",
+        "[stage say]\nneeds = landing sum@-1?\nbatch = 3\noutput = say/dt=${ds}\ncheck = none\n"
+        "command = sh say.sh ${start} ${end} ${ds} ${end_ds} ${count} ${output_root} "
+        "${input.landing}\n");
+    e2e_write(t, "say.sh",
+              "printf '%s\\n' \"$@\" >words\n"
+              "cp \"$STAGEGRAPH_INPUTS_FILE\" inputs\ncp \"$STAGEGRAPH_PARTITIONS\" parts\n"
+              "env | grep -E '^STAGEGRAPH_(OUTPUT|PARTITION|NODE|YYYY|MM|DD|HH|MINUTE)=' >single\n"
+              "echo \"$STAGEGRAPH_START_EPOCH $STAGEGRAPH_END_EPOCH $STAGEGRAPH_COUNT\" >env\n");
+    e2e_run(t, 0, "run --only say --from 2024-01-02 --to 2024-01-04");
+    assert_string_equal(
+        e2e_read(t, "words"),
+        e2e_text(t,
+                 "2024-01-02T00:00:00Z\n2024-01-05T00:00:00Z\n2024-01-02\n2024-01-04\n3\n"
+                 "%s/warehouse/say\n%s/warehouse/landing/dt=2024-01-02\n"
+                 "%s/warehouse/landing/dt=2024-01-03\n%s/warehouse/landing/dt=2024-01-04\n",
+                 t->dir, t->dir, t->dir, t->dir));
+    assert_string_equal(e2e_read(t, "parts"), "2024-01-02\n2024-01-03\n2024-01-04\n");
+    assert_string_equal(e2e_read(t, "inputs"),
+                        e2e_text(t,
+                                 "landing\t2024-01-02\t%s/warehouse/landing/dt=2024-01-02\n"
+                                 "landing\t2024-01-03\t%s/warehouse/landing/dt=2024-01-03\n"
+                                 "landing\t2024-01-04\t%s/warehouse/landing/dt=2024-01-04\n",
+                                 t->dir, t->dir, t->dir));
+    assert_string_equal(e2e_read(t, "single"), "");
+    assert_string_equal(e2e_read(t, "env"), "1704153600 1704412800 3\n");
+}
+
+static void a_variable_of_one_partition_is_an_error_at_load(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini", "env.WHERE = ${output}\n[profile slow]\nsum.batch = 7d\n");
+    e2e_run(t, 2, "plan");
+    e2e_says(t->err,
+             "a batch of sum can have several partitions, and its env.WHERE uses ${output}");
+    e2e_edit(t, "stagegraph.ini", "sum.batch = 7d", "sum.batch = 36h");
+    e2e_run(t, 0, "plan");
+    e2e_run(t, 2, "plan --set sum.batch=2");
+    e2e_says(t->err, "env.WHERE uses ${output}");
+}
+
+static void a_check_command_is_about_the_whole_batch(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_edit(t, "stagegraph.ini", "batch   = 7d",
+             "batch   = 7d\ncheck = sh check.sh ${partitions}");
+    e2e_write(t, "check.sh", "paste -sd, \"$1\" >>checked\n! grep -q 2024-01-03 \"$1\"\n");
+    e2e_run(t, 1, "run --only raw --from 2024-01-01 --to 2024-01-03 --json");
+    assert_int_equal(e2e_count(t->out, "\"result\":\"check_failed\""), 3);
+    assert_false(is_done(t, "raw@2024-01-01"));
+    e2e_run(t, 0, "run --only raw --from 2024-01-01 --to 2024-01-02");
+    assert_string_equal(e2e_read(t, "checked"),
+                        "2024-01-01,2024-01-02,2024-01-03\n2024-01-01,2024-01-02\n");
+}
+
 /* ---- crediting */
 
 static void after_a_failure_what_the_job_reported_counts(void **state)
@@ -215,6 +282,70 @@ static void a_member_without_output_fails_alone(void **state)
     e2e_says(t->out, "raw@2024-01-04");
     assert_true(is_done(t, "raw@2024-01-05") && !is_done(t, "raw@2024-01-04"));
     assert_true(is_done(t, "sum@2024-01-05") && !is_done(t, "sum@2024-01-04"));
+}
+
+static void after_a_timeout_what_the_job_reported_counts(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_edit(t, "stagegraph.ini", "batch   = 7d", "batch   = 7d\ntimeout = 1s");
+    e2e_gate(t, "a");
+    e2e_write(t, "done/raw", "");
+    e2e_write(t, "do/raw@2024-01-03",
+              "printf 2024-01-03 >>\"$STAGEGRAPH_DONE_FILE\"\nread -r x <gate.a\n");
+    e2e_run(t, 5, "run --only raw --from 2024-01-01 --to 2024-01-04 --json");
+    assert_int_equal(e2e_count(t->out, "\"result\":\"timeout\""), 2);
+    assert_true(is_done(t, "raw@2024-01-01") && is_done(t, "raw@2024-01-02"));
+    assert_false(is_done(t, "raw@2024-01-03") || is_done(t, "raw@2024-01-04"));
+}
+
+static void only_the_member_whose_input_moved_is_tried_once_more(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_write(t, "do/raw@2024-01-04",
+              "[ -e again ] || { : >again; echo more >warehouse/landing/dt=2024-01-02/more; }\n");
+    e2e_run(t, 0, "run --only raw --from 2024-01-01 --to 2024-01-04 --json");
+    e2e_says(t->out, "\"result\":\"input_moved\"");
+    e2e_ran(t, "raw@2024-01-01,2024-01-02,2024-01-03,2024-01-04 raw@2024-01-02");
+    e2e_run(t, 0, "plan --exit-code --only raw --from 2024-01-01 --to 2024-01-04");
+}
+
+/* The neighbour is nearer to some members than to others; the stage does nothing more. */
+static void a_batch_that_deletes_its_table_is_not_done_at_all(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_edit(t, "stagegraph.ini", "batch   = 7d", "batch   = 13");
+    e2e_run(t, 0, "run raw@2024-01-01 --only raw");
+    e2e_write(t, "do/raw@2024-01-02", "rm -r warehouse/raw\n");
+    e2e_run(t, 1, "run --only raw --from 2024-01-02 --json");
+    assert_int_equal(e2e_count(t->out, "\"result\":\"trespass\""), 13);
+    assert_int_equal(e2e_count(t->out, "\"result\":\"blocked\""), 1);
+    assert_false(is_done(t, "raw@2024-01-14"));
+}
+
+static void a_member_that_is_blocked_blocks_the_next_that_needs_it(void **state)
+{
+    struct e2e *t = *state;
+
+    weeks(t);
+    e2e_append(t, "stagegraph.ini",
+               "[stage aside]\ncommand = sh aside.sh\noutput = aside/dt=${ds}\ncheck = none\n"
+               "[stage acc]\nneeds = landing |aside acc@-1\noutput = acc/dt=${ds}\nbatch = 5\n"
+               "command = sh batch.sh acc ${output_root} ${partitions} landing\n");
+    e2e_write(t, "aside.sh", "");
+    e2e_run(t, 0, "run --upto acc --from 2024-01-01 --to 2024-01-05");
+    (void)e2e_jobs(t);
+    e2e_append(t, "stagegraph.ini", "version = 2\n");
+    e2e_write(t, "aside.sh", "rm -rf warehouse/landing/dt=2024-01-01\n");
+    e2e_run(t, 3, "run --upto acc --force=aside --from 2024-01-01 --to 2024-01-05 --json");
+    e2e_ran(t, "");
+    assert_int_equal(e2e_count(t->out, "\"result\":\"blocked\""), 5);
+    e2e_has_line(t->out, "*\"node\":\"acc@2024-01-02\"*\"detail\":\"behind acc@2024-01-01\"*");
 }
 
 static void an_interrupted_batch_keeps_what_it_reported(void **state)
@@ -367,12 +498,19 @@ int main(void)
         e2e_test(a_backfill_takes_a_week_at_a_time),
         e2e_test(a_number_counts_partitions_and_a_fresh_one_cuts),
         e2e_test(two_batches_run_side_by_side),
+        e2e_test(a_job_is_told_of_all_its_partitions),
+        e2e_test(a_variable_of_one_partition_is_an_error_at_load),
+        e2e_test(a_check_command_is_about_the_whole_batch),
         e2e_test(after_a_failure_what_the_job_reported_counts),
         e2e_test(only_the_rest_is_tried_again),
         e2e_test(without_a_report_all_of_it_fails),
         e2e_test(a_report_that_the_job_made_something_else_of_is_none),
         e2e_test(a_once_reports_nothing),
         e2e_test(a_member_without_output_fails_alone),
+        e2e_test(after_a_timeout_what_the_job_reported_counts),
+        e2e_test(only_the_member_whose_input_moved_is_tried_once_more),
+        e2e_test(a_batch_that_deletes_its_table_is_not_done_at_all),
+        e2e_test(a_member_that_is_blocked_blocks_the_next_that_needs_it),
         e2e_test(an_interrupted_batch_keeps_what_it_reported),
         e2e_test(a_killed_executor_leaves_all_of_the_batch_stale),
         e2e_test(all_members_stay_claimed_while_the_job_lives),
