@@ -545,6 +545,16 @@ static const struct sg_store_ops file_ops = {
     .now = file_now,
 };
 
+/* A root that is not there yet is made by the first claim; one that can't ever be a directory would
+ * look like a store in which everything is missing. */
+static bool check_root(const char *path, struct sg_error *err)
+{
+    struct stat st;
+    int sys = stat(path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+
+    return sys == 0 || sys == ENOENT || sg_error_set(err, SG_ERROR_STORE, sys, "root %s", path);
+}
+
 bool sg_file_store_open(const char *path, bool sync, const struct sg_io *io, struct sg_store **ret,
                         struct sg_error *err)
 {
@@ -555,6 +565,8 @@ bool sg_file_store_open(const char *path, bool sync, const struct sg_io *io, str
         n--;
     if (n >= PATH_MAX)
         return sg_error_set(err, SG_ERROR_GRAPH, ENAMETOOLONG, "root %s", path);
+    if (!check_root(path, err))
+        return false;
     f = calloc(1, sizeof(*f));
     if (f != NULL) {
         f->base.root = strndup(path, n);
