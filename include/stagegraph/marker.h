@@ -136,10 +136,15 @@ bool sg_output_examine(struct sg_store *store, const char *dir, bool checksums, 
  * store's clock and none is empty and still being written; a directory without data files when it
  * is that old itself. The path may be a single file. Not there: *ret_version is zero. `marker`
  * needs one.
+ *
+ * *ret_unsettled_ns is the age of the newest file of what is not there because it is not old
+ * enough, SG_SOURCE_OPEN where an empty file is still being written, else -1.
  */
+#define SG_SOURCE_OPEN INT64_MAX
 enum sg_source_identity { SG_SOURCE_LISTING, SG_SOURCE_CONTENT, SG_SOURCE_MARKER };
 bool sg_source_examine(struct sg_store *store, const char *path, const char *marker,
                        enum sg_source_identity identity, int64_t settle_s, bool *ret_there,
-                       struct sg_hash128 *ret_version, struct sg_error *err) SG_MUST;
+                       int64_t *ret_unsettled_ns, struct sg_hash128 *ret_version,
+                       struct sg_error *err) SG_MUST;
 
 #endif

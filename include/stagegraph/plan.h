@@ -126,6 +126,7 @@ struct sg_plan_group {
     enum sg_reason reason;
     const char *detail;
     const char *const *lacks; /* BLOCKED: what its members lack, each input once, at most 1000 */
+    const char *const *lacks_why; /* by it: as sg_plan_lack_why() */
     uint32_t n_lacks, n_lacks_all;
     const char *run; /* BUSY: who holds it, "" when not known */
 };
@@ -139,10 +140,15 @@ bool sg_plan_groups(const struct sg_plan *p, enum sg_verdict verdict, sg_plan_gr
 typedef void sg_plan_node_fn(void *ctx, struct sg_node_id n);
 void sg_plan_settled(const struct sg_plan *p, sg_plan_node_fn *fn, void *ctx);
 
-/* Of one node, where a group names what all its members lack: the first input that it lacks (false
- * and "" when none), and whether there are more. */
-bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret_first[SG_NODE_TEXT],
-                   bool *ret_more);
+/* Of an input that is not there, what more can be said: "unsettled: newest file 12s old, settle
+ * 5m"; "" when it is just not there. */
+#define SG_LACK_WHY_TEXT 128
+void sg_plan_lack_why(const struct sg_plan *p, struct sg_node_id input, char ret[SG_LACK_WHY_TEXT]);
+/* Of one node, where a group names what all its members lack: "landing@2024-01-01T05 is not there",
+ * "dim is not there (unsettled: …)", "a (unsettled: …) and others are not there", "behind
+ * silver@2024-01-01T05", which is blocked itself. False and "" when it lacks nothing. */
+#define SG_LACKS_TEXT (SG_NODE_TEXT + SG_LACK_WHY_TEXT + 64)
+bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret[SG_LACKS_TEXT]);
 
 /* Things to tell once, for people: "inputs of silver are stale: …", "gone inputs", foreign markers.
  */
@@ -190,7 +196,8 @@ struct sg_decision {
     int64_t *const *marked_ns; /* by need, as its versions: when each input's marker was made */
     struct sg_hash128 stamp;
     const char *lacks; /* BLOCKED: the node that is not there; BUSY: the node that is held; NULL */
-    const char *run;   /* BUSY: by whom, "" when not known; NULL */
+    const char *lacks_why; /* BLOCKED: of it, as sg_plan_lack_why(); NULL */
+    const char *run;       /* BUSY: by whom, "" when not known; NULL */
 };
 
 struct sg_decide_ask {
@@ -232,7 +239,8 @@ bool sg_plan_inputs_moved(const struct sg_plan *p, const struct sg_stage *s, int
  * explain: every part of the stamp, then and now. fn gets a row a part; `differs` where it changed.
  * then is NULL when it is not known (no receipt, foreign, recipe lost), or, where it differs, when
  * the part was not there; now is NULL when it is not there any more. Versions are 16 hex digits,
- * "absent", or "gone" for an input that counts as it was. Rows are valid during the call of fn.
+ * "absent", "unsettled" for a source that may not be whole yet, or "gone" for an input that counts
+ * as it was. Rows are valid during the call of fn.
  */
 struct sg_explain_row {
     /* "code", "command", "params", "version", "need", "input", "order-only"; of a source "source"
@@ -248,6 +256,7 @@ struct sg_explanation {
     struct sg_receipt receipt; /* when DONE / ACCEPTED / RUNNING */
     const char *damage;        /* DAMAGED: what is wrong */
     const char *claim;         /* "held by run …", "dead claim of run …", NULL */
+    const char *lacks;         /* BLOCKED: as sg_plan_lacks(); NULL */
 };
 bool sg_plan_explain(const struct sg_plan *p, struct sg_node_id n, struct sg_arena *a,
                      struct sg_explanation *ret, sg_explain_fn *fn, void *ctx,

@@ -114,16 +114,18 @@ static bool name_lacking(const struct sg_plan *p, const struct sg_stage *s, int6
 
         for (uint32_t id = ids.first; id < ids.end; id++) {
             const struct sg_seen_claim *c;
-            char name[SG_NODE_TEXT];
+            char name[SG_NODE_TEXT], why[SG_LACK_WHY_TEXT];
 
             if (!blames(p, d->what, &s->needs[k], id))
                 continue;
             sg_node_format(sg_plan_stage_at(p, s->needs[k].of.i), x->lo + (int64_t)(id - x->base),
                            name);
             c = sg_scan_claim(p, id);
+            sg_plan_lack_why(p, (struct sg_node_id){ id }, why);
             d->lacks = sg_arena_text(a, name, err);
+            d->lacks_why = sg_arena_text(a, why, err);
             d->run = sg_arena_text(a, c != NULL ? c->run : "", err);
-            return d->lacks != NULL && d->run != NULL;
+            return d->lacks != NULL && d->lacks_why != NULL && d->run != NULL;
         }
     }
     return true;

@@ -108,6 +108,7 @@ static void input_row(const struct explainer *e, const struct sg_need *n,
     int64_t index = v->lo + (int64_t)(id - v->base);
     uint64_t now = p->version[id], then = 0;
     char name[SG_NODE_TEXT], then_text[SG_HASH64_TEXT], now_text[SG_HASH64_TEXT];
+    char why[SG_LACK_WHY_TEXT];
     bool differs = false;
 
     sg_node_format(of, index, name);
@@ -118,9 +119,13 @@ static void input_row(const struct explainer *e, const struct sg_need *n,
         differs = !n->order_only && p->kind[id] == SG_MARKER_DONE &&
                   (p->flags[id] & SG_NODE_THERE) && p->mtime_ns[id] > e->x->marker.ident.mtime_ns;
     }
+    sg_plan_lack_why(p, (struct sg_node_id){ id }, why);
     row(e, n->order_only ? "order-only" : "input", name,
         was != NULL ? version_text(then, then_text) : NULL,
-        now == 0 && then != 0 ? "gone" : version_text(now, now_text), differs);
+        why[0] != '\0'          ? "unsettled"
+        : now == 0 && then != 0 ? "gone"
+                                : version_text(now, now_text),
+        differs);
 }
 
 /* The receipt counts other partitions than today: a row of its own says so. */
@@ -244,10 +249,16 @@ bool sg_plan_explain(const struct sg_plan *p, struct sg_node_id n, struct sg_are
     struct explainer e = { .a = a, .fn = fn, .ctx = ctx };
     struct sg_explanation x;
     char node[SG_NODE_TEXT];
+    char lacks[SG_LACKS_TEXT];
     bool ok;
 
     memset(&x, 0, sizeof(x));
     sg_plan_node(p, n, &x.view);
+    if (x.view.verdict == SG_VERDICT_BLOCKED && sg_plan_lacks(p, n, lacks)) {
+        x.lacks = sg_arena_text(a, lacks, err);
+        if (x.lacks == NULL)
+            return false;
+    }
     e.s = x.view.stage;
     e.index = x.view.index;
     ok = sg_plan_small(p, e.s, e.index, &e.p, err) && explain(&e, &x, err);

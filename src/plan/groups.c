@@ -3,7 +3,10 @@
  */
 #include "plan_impl.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "stagegraph/clock.h"
 
 /* A month of hours; a list for people is cut far shorter. */
 #define MAX_LACKS 1000
@@ -21,6 +24,8 @@ struct group_maker {
         told[MAX_NEEDS]; /* by need: inputs before this id were looked at for a member before */
     char names[MAX_LACKS][SG_NODE_TEXT];
     const char *lacks[MAX_LACKS];
+    char whys[MAX_LACKS][SG_LACK_WHY_TEXT];
+    const char *lacks_why[MAX_LACKS];
 };
 
 static int64_t index_of(const struct sg_plan *p, uint32_t stage, uint32_t id)
@@ -84,31 +89,87 @@ static void name_lacks(struct group_maker *m)
 
         sg_node_format(sg_plan_stage_at(m->p, of), index_of(m->p, of, m->lacking[i]), m->names[i]);
         m->lacks[i] = m->names[i];
+        sg_plan_lack_why(m->p, (struct sg_node_id){ m->lacking[i] }, m->whys[i]);
+        m->lacks_why[i] = m->whys[i];
     }
 }
 
-bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret_first[SG_NODE_TEXT],
-                   bool *ret_more)
+/* As the graph file has it: "5m", "90s", "2d". */
+static void format_settle(int64_t s, char ret[SG_DURATION_TEXT])
 {
-    uint32_t stage = sg_plan_stage_of(p, n.i), first = SG_NO_NODE;
+    static const struct {
+        int64_t s;
+        char unit;
+    } units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+    size_t i = 0;
+
+    while (s % units[i].s != 0)
+        i++;
+    snprintf(ret, SG_DURATION_TEXT, "%lld%c", (long long)(s / units[i].s), units[i].unit);
+}
+
+void sg_plan_lack_why(const struct sg_plan *p, struct sg_node_id input, char ret[SG_LACK_WHY_TEXT])
+{
+    const struct sg_stage *s = sg_plan_stage_at(p, sg_plan_stage_of(p, input.i));
+    char age[SG_DURATION_TEXT], settle[SG_DURATION_TEXT];
+    int64_t ns = p->mtime_ns[input.i];
+
+    ret[0] = '\0';
+    if (!s->is_source || (p->flags[input.i] & SG_NODE_THERE) || ns < 0 ||
+        !(p->flags[input.i] & SG_NODE_SCANNED))
+        return;
+    if (ns == SG_SOURCE_OPEN) {
+        snprintf(ret, SG_LACK_WHY_TEXT, "unsettled: an empty file is still being written");
+        return;
+    }
+    sg_duration_format((double)(ns / SG_NS_PER_S), false, age);
+    format_settle(s->settle_s, settle);
+    snprintf(ret, SG_LACK_WHY_TEXT, "unsettled: newest file %s old, settle %s", age, settle);
+}
+
+static void say_lack(const struct sg_plan *p, uint32_t stage, uint32_t id, bool more,
+                     char ret[SG_LACKS_TEXT])
+{
+    char name[SG_NODE_TEXT], why[SG_LACK_WHY_TEXT];
+    const char *others = more ? " and others" : "";
+    const char *open, *close;
+    bool behind = !sg_plan_stage_at(p, stage)->is_source && p->verdict[id] == SG_VERDICT_BLOCKED;
+
+    sg_node_format(sg_plan_stage_at(p, stage), index_of(p, stage, id), name);
+    sg_plan_lack_why(p, (struct sg_node_id){ id }, why);
+    open = why[0] != '\0' ? " (" : "";
+    close = why[0] != '\0' ? ")" : "";
+    if (behind)
+        snprintf(ret, SG_LACKS_TEXT, "behind %s%s", name, others);
+    else if (more)
+        snprintf(ret, SG_LACKS_TEXT, "%s%s%s%s and others are not there", name, open, why, close);
+    else
+        snprintf(ret, SG_LACKS_TEXT, "%s is not there%s%s%s", name, open, why, close);
+}
+
+bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret[SG_LACKS_TEXT])
+{
+    uint32_t stage = sg_plan_stage_of(p, n.i), first = SG_NO_NODE, of = 0;
     const struct sg_stage *s = sg_plan_stage_at(p, stage);
     int64_t index = index_of(p, stage, n.i);
+    bool more = false;
 
-    *ret_more = false;
-    ret_first[0] = '\0';
     for (uint32_t k = 0; k < s->n_needs; k++) {
         struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
-        uint32_t of = s->needs[k].of.i;
 
-        for (uint32_t x = ids.first; x < ids.end && !*ret_more; x++) {
-            if (!sg_sweep_lacks(p, &s->needs[k], x))
+        for (uint32_t x = ids.first; x < ids.end && !more; x++) {
+            if (!sg_sweep_lacks(p, &s->needs[k], x) || x == first)
                 continue;
-            *ret_more = first != SG_NO_NODE && first != x;
-            if (first == SG_NO_NODE)
-                sg_node_format(sg_plan_stage_at(p, of), index_of(p, of, x), ret_first);
-            first = first == SG_NO_NODE ? x : first;
+            more = first != SG_NO_NODE;
+            if (first == SG_NO_NODE) {
+                first = x;
+                of = s->needs[k].of.i;
+            }
         }
     }
+    ret[0] = '\0';
+    if (first != SG_NO_NODE)
+        say_lack(p, of, first, more, ret);
     return first != SG_NO_NODE;
 }
 
@@ -176,6 +237,7 @@ static void begin(struct group_maker *m, enum sg_verdict verdict, uint32_t id, c
     m->g.detail = p->detail[id] != 0 ? p->details[p->detail[id]] : "";
     m->g.run = run;
     m->g.lacks = m->lacks;
+    m->g.lacks_why = m->lacks_why;
     m->needs = needs;
     memset(m->told, 0, sizeof(m->told));
 }

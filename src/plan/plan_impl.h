@@ -130,7 +130,7 @@ struct sg_plan {
     uint32_t *recipe;        /* index into recipes; 0: none */
     uint64_t *version;       /* short; 0 unless THERE */
     uint64_t *inputs;        /* digest that the receipt recorded */
-    int64_t *mtime_ns;       /* of the marker */
+    int64_t *mtime_ns;       /* of the marker; of a source as sg_source_examine()'s unsettled */
     uint32_t *batch;         /* 1 + the first member's id; 0: alone; NULL: all are */
     struct sg_marker *whole; /* a decision's: gets all of the marker of whole_node; or NULL */
     uint32_t whole_node;

@@ -503,11 +503,13 @@ static bool examine_sources(void *ctx, size_t first, size_t end, struct sg_error
         const struct sg_stage *s = sg_plan_stage_at(p, b->items[i].stage);
         uint32_t id = b->items[i].node;
         struct sg_hash128 version = { 0, 0 };
+        int64_t unsettled_ns = -1;
         bool there = false;
 
         ok = sg_plan_dir(p, s, item_index(b, &b->items[i]), &path, err) &&
              sg_source_examine(p->c.store, sg_buf_text(&path), s->marker,
-                               source_identity(s->identity), s->settle_s, &there, &version, err);
+                               source_identity(s->identity), s->settle_s, &there, &unsettled_ns,
+                               &version, err);
         if (!ok) {
             sg_error_wrap(err, "source %s", s->name);
             break;
@@ -515,6 +517,7 @@ static bool examine_sources(void *ctx, size_t first, size_t end, struct sg_error
         p->flags[id] |= SG_NODE_SCANNED;
         p->kind[id] = SG_MARKER_ABSENT;
         p->version[id] = 0;
+        p->mtime_ns[id] = unsettled_ns;
         if (there) {
             p->flags[id] |= SG_NODE_THERE;
             p->version[id] = sg_version_short(version);

@@ -80,25 +80,30 @@ static bool item_path(const char *path, const struct item *i, struct sg_buf *ret
                        i->path);
 }
 
-static bool is_settled(struct sg_store *store, const char *path, const struct listing *l,
-                       int64_t settle_s, bool *ret, struct sg_error *err)
+/* -1 when it has settled. */
+static bool look_settled(struct sg_store *store, const char *path, const struct listing *l,
+                         int64_t settle_s, int64_t *ret_unsettled_ns, struct sg_error *err)
 {
     struct sg_buf text = SG_BUF_INIT;
     bool ok = true, open = false;
     struct sg_wall now;
 
-    *ret = true;
+    *ret_unsettled_ns = -1;
     if (settle_s > 0) {
+        int64_t age;
+
         if (!sg_store_now(store, &now, err))
             return false;
-        *ret = settle_s <= (now.ns - l->newest_ns) / SG_NS_PER_S;
+        age = now.ns - l->newest_ns;
+        if (age / SG_NS_PER_S < settle_s)
+            *ret_unsettled_ns = age > 0 ? age : 0; /* a file may be of the future */
     }
-    for (size_t i = 0; ok && *ret && i < l->n; i++) {
+    for (size_t i = 0; ok && *ret_unsettled_ns < 0 && i < l->n; i++) {
         if (l->items[i].len != 0)
             continue;
         ok = item_path(path, &l->items[i], &text, err) &&
              sg_store_is_open(store, sg_buf_text(&text), &open, err);
-        *ret = !open;
+        *ret_unsettled_ns = open ? SG_SOURCE_OPEN : -1;
     }
     sg_buf_done(&text);
     return ok;
@@ -159,12 +164,14 @@ static bool look_at_marker(struct sg_store *store, const char *path, const char 
 
 static bool examine(struct sg_store *store, const char *path, const char *marker,
                     enum sg_source_identity identity, int64_t settle_s, struct sg_hasher *h,
-                    struct listing *l, bool *ret_there, struct sg_error *err)
+                    struct listing *l, bool *ret_there, int64_t *ret_unsettled_ns,
+                    struct sg_error *err)
 {
     static const char *const names[] = { "listing", "content", "marker" };
     struct sg_entry at;
 
     *ret_there = false;
+    *ret_unsettled_ns = -1;
     if (!sg_store_stat(store, path, &at, err))
         return false;
     if (at.kind != SG_ENTRY_FILE && at.kind != SG_ENTRY_DIR)
@@ -178,18 +185,20 @@ static bool examine(struct sg_store *store, const char *path, const char *marker
     }
     if (!list_files(store, path, &at, l))
         return false;
-    *ret_there = true;
-    if (marker == NULL && !is_settled(store, path, l, settle_s, ret_there, err))
+    if (marker == NULL && !look_settled(store, path, l, settle_s, ret_unsettled_ns, err))
         return false;
+    *ret_there = *ret_unsettled_ns < 0;
     return !*ret_there || hash_files(store, path, l, identity == SG_SOURCE_CONTENT, h, err);
 }
 
 bool sg_source_examine(struct sg_store *store, const char *path, const char *marker,
                        enum sg_source_identity identity, int64_t settle_s, bool *ret_there,
-                       struct sg_hash128 *ret_version, struct sg_error *err)
+                       int64_t *ret_unsettled_ns, struct sg_hash128 *ret_version,
+                       struct sg_error *err)
 {
     struct listing l = { .a = SG_ARENA_INIT, .err = err };
     struct sg_hasher *h;
+    int64_t unsettled_ns;
     bool ok, there;
 
     if (!SG_EXPECT(identity != SG_SOURCE_MARKER || marker != NULL, err))
@@ -197,15 +206,17 @@ bool sg_source_examine(struct sg_store *store, const char *path, const char *mar
     h = sg_hasher_new(err);
     if (h == NULL)
         return false;
-    ok = examine(store, path, marker, identity, settle_s, h, &l, &there, err);
+    ok = examine(store, path, marker, identity, settle_s, h, &l, &there, &unsettled_ns, err);
     if (!ok && err->code == SG_ERROR_STORE && err->sys == ENOENT) {
         /* A file has gone while it was looked at: somebody is at work there. */
         sg_error_clear(err);
         ok = true;
         there = false;
+        unsettled_ns = 0;
     }
     if (ok) {
         *ret_there = there;
+        *ret_unsettled_ns = unsettled_ns;
         *ret_version = there ? sg_hasher_end(h) : (struct sg_hash128){ 0, 0 };
     }
     sg_hasher_free(h);

@@ -210,8 +210,7 @@ static void plan(struct sg_console *c, const struct sg_event *e)
         return; /* without memory the run goes on unseen */
     if (c->view.counts.run == 0) {
         sg_plan_text_nothing(c->out, &c->view);
-        if (!c->c.quiet)
-            sg_plan_text_lacking(c->out, &c->view, LACKING_SHOWN);
+        sg_plan_text_lacking(c->out, &c->view, LACKING_SHOWN); /* quiet, too: it went wrong */
     } else if (!c->c.quiet) {
         write_banner(c);
         write_counts(c);

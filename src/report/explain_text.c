@@ -32,13 +32,27 @@ static const struct {
     [SG_REASON_UPSTREAM] = { "an input will be rebuilt", "an input will be rebuilt: " },
 };
 
+/* "it is stale (missing)", by the word of the plan and of --stale */
+static void write_stale(struct sg_out *o, const char *stale, const struct sg_explanation *x)
+{
+    sg_out_text(o, stale);
+    if (x->view.reason != SG_REASON_NONE)
+        sg_out_printf(o, " (%s)", sg_reason_name(x->view.reason));
+}
+
+/* Is the claim what the sentence says of an interrupted attempt? */
+static bool tells_claim(const struct sg_explanation *x)
+{
+    return x->view.reason == SG_REASON_INTERRUPTED && x->claim != NULL && x->view.detail[0] == '\0';
+}
+
 static void write_why(struct sg_out *o, const struct sg_explanation *x)
 {
     const char *detail = x->view.detail;
 
     if (x->view.reason == SG_REASON_DAMAGED && x->damage != NULL && x->damage[0] != '\0')
         detail = x->damage;
-    if (x->view.reason == SG_REASON_INTERRUPTED && x->claim != NULL && detail[0] == '\0')
+    if (tells_claim(x))
         detail = x->claim;
     if (detail[0] != '\0')
         sg_out_printf(o, "%s%s", whys[x->view.reason].of, detail);
@@ -77,20 +91,26 @@ static void write_verdict(struct sg_out *o, const struct sg_explanation *x)
         write_fresh(o, x);
         break;
     case SG_VERDICT_RUN:
-        sg_out_text(o, "stale and will run: ");
+        write_stale(o, "stale", x);
+        sg_out_text(o, " and will run: ");
         write_why(o, x);
         break;
     case SG_VERDICT_BLOCKED:
-        sg_out_text(o, "blocked, for an input is not there; it is stale: ");
+        sg_out_printf(o, "blocked: %s. ", x->lacks != NULL ? x->lacks : "an input is not there");
+        write_stale(o, "It is stale", x);
+        sg_out_text(o, ": ");
         write_why(o, x);
         break;
     case SG_VERDICT_BUSY:
-        sg_out_printf(o, "busy (%s); it is stale: ",
+        sg_out_printf(o, "busy: %s. ",
                       x->claim != NULL ? x->claim : "an input is held by another run");
+        write_stale(o, "It is stale", x);
+        sg_out_text(o, ": ");
         write_why(o, x);
         break;
     case SG_VERDICT_DEBT:
-        sg_out_text(o, "stale, but not for a reason that is asked for: ");
+        write_stale(o, "stale", x);
+        sg_out_text(o, ", but not for a reason that is asked for: ");
         write_why(o, x);
         break;
     case SG_VERDICT_INPUT:
@@ -99,7 +119,9 @@ static void write_verdict(struct sg_out *o, const struct sg_explanation *x)
         break;
     }
     sg_out_text(o, ".\n");
-    if (x->claim != NULL && x->view.verdict != SG_VERDICT_BUSY)
+    if (x->view.verdict == SG_VERDICT_FRESH && x->view.completes)
+        sg_out_text(o, "It is over now: the next run renames its partial marker.\n");
+    if (x->claim != NULL && x->view.verdict != SG_VERDICT_BUSY && !tells_claim(x))
         sg_out_printf(o, "Its claim: %s.\n", x->claim);
 }
 

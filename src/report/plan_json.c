@@ -46,6 +46,15 @@ static const char *or_null(const char *text)
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
+/* By lacks[], which names nodes alone: "unsettled: newest file 12s old, settle 5m", or null. */
+static void add_lacks_why(struct sg_json_writer *w, const struct sg_plan_group *g)
+{
+    sg_json_begin(w, "lacks_why", '[');
+    for (uint32_t i = 0; i < g->n_lacks; i++)
+        sg_json_text(w, NULL, g->lacks_why != NULL ? or_null(g->lacks_why[i]) : NULL);
+    sg_json_end(w);
+}
+
 static bool add_group(void *ctx, const struct sg_plan_group *g)
 {
     struct stream *s = ctx;
@@ -69,6 +78,8 @@ static bool add_group(void *ctx, const struct sg_plan_group *g)
         sg_json_end(w);
         if (g->verdict == SG_VERDICT_BUSY)
             sg_json_text(w, "run", or_null(g->run));
+        else
+            add_lacks_why(w, g);
     }
     sg_json_end(w);
     if (s->buf.len >= EMPTY_AT)

@@ -83,6 +83,15 @@ static bool run_row(void *ctx, const struct sg_plan_group *g)
     return !sg_out_gone(p->table->out);
 }
 
+/* "dim", "dim (unsettled: newest file 12s old, settle 5m)" */
+static size_t format_lack(const struct sg_plan_group *g, uint32_t i, char *ret, size_t size)
+{
+    const char *why = g->lacks_why != NULL ? g->lacks_why[i] : "";
+
+    return (size_t)snprintf(ret, size, "%s%.90s%s%.120s%s", i > 0 ? ", " : "", g->lacks[i],
+                            why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
+}
+
 static void format_lacks(const struct sg_plan_group *g, char ret[CELL])
 {
     uint32_t shown = g->n_lacks < LACKS_SHOWN ? g->n_lacks : LACKS_SHOWN;
@@ -91,7 +100,7 @@ static void format_lacks(const struct sg_plan_group *g, char ret[CELL])
 
     ret[0] = '\0';
     for (uint32_t i = 0; i < shown; i++)
-        at += (size_t)snprintf(ret + at, CELL - at, "%s%.160s", i > 0 ? ", " : "", g->lacks[i]);
+        at += format_lack(g, i, ret + at, CELL - at);
     if (all > shown)
         snprintf(ret + at, CELL - at, " and %u more", all - shown);
 }
@@ -176,6 +185,19 @@ static void write_also(struct sg_out *o, uint32_t n, const char *what)
     sg_out_printf(o, ", %s %s", count, what);
 }
 
+/* Fresh ones that a run has still to rename a marker of. */
+static void write_completes(struct sg_out *o, const struct sg_plan_counts *c)
+{
+    char count[SG_COUNT_TEXT];
+
+    if (c->completes == 0)
+        return;
+    sg_count_format(c->completes, count);
+    sg_out_printf(o, ", %s of them to complete (%s)", count,
+                  c->completes == 1 ? "its partial marker is renamed"
+                                    : "their partial markers are renamed");
+}
+
 static void write_totals(struct sg_out *o, const struct sg_view *v, const struct sg_plan_text *how)
 {
     char nodes[SG_COUNT_TEXT], jobs[SG_COUNT_TEXT], fresh[SG_COUNT_TEXT], time[SG_DURATION_TEXT];
@@ -187,6 +209,7 @@ static void write_totals(struct sg_out *o, const struct sg_view *v, const struct
     sg_count_format(v->counts.fresh, fresh);
     sg_out_printf(o, "To run %s node%s in %s job%s, %s fresh", nodes, v->counts.run == 1 ? "" : "s",
                   jobs, v->jobs == 1 ? "" : "s", fresh);
+    write_completes(o, &v->counts);
     write_also(o, v->counts.blocked, "blocked");
     write_also(o, v->counts.busy, "busy");
     if (!isnan(s)) {
@@ -207,14 +230,19 @@ void sg_plan_text_nothing(struct sg_out *o, const struct sg_view *v)
     }
     sg_count_format(c->fresh, fresh);
     sg_count_format(c->debt, debt);
-    sg_out_printf(o, "%s: %s fresh", c->blocked + c->busy > 0 ? "Nothing can run" : "Nothing to do",
+    sg_out_printf(o, "%s: %s fresh",
+                  c->blocked + c->busy > 0 ? "Nothing can run"
+                  : c->completes > 0       ? "No job to run"
+                                           : "Nothing to do",
                   fresh);
+    write_completes(o, c);
     if (c->debt > 0)
         sg_out_printf(o, ", %s stale for reasons that were not asked for", debt);
     write_also(o, c->blocked, "blocked");
     write_also(o, c->busy, "busy");
     sg_out_text(o, ".");
-    if (c->fresh > 0)
+    /* What is blocked or busy would be so by force, too. */
+    if (c->fresh > 0 && c->blocked + c->busy + c->completes == 0)
         sg_out_text(o, " (--force runs it anyway)");
     sg_out_text(o, "\n");
 }

@@ -293,7 +293,8 @@ static bool decide(struct sg_attempt *a, struct sg_member *m, const struct sg_me
     case SG_DECIDE_COMPLETE:
         return complete(a, m, err);
     case SG_DECIDE_BLOCKED:
-        sg_member_result(m, SG_RESULT_BLOCKED, "%s is not there", d->lacks);
+        sg_member_result(m, SG_RESULT_BLOCKED, "%s is not there%s%s%s", d->lacks,
+                         d->lacks_why[0] ? " (" : "", d->lacks_why, d->lacks_why[0] ? ")" : "");
         break;
     case SG_DECIDE_BUSY:
         if (d->run && d->run[0])

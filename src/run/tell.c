@@ -104,18 +104,6 @@ void sg_run_finished(struct sg_active *a, const struct sg_member *m, bool will_r
     sg_run_emit(r, &e);
 }
 
-/* "landing@2024-01-01T05 is not there": of the node itself, the group names what all of it lack. */
-static void say_lacks(const struct sg_plan *p, struct sg_node_id n, char *ret, size_t size)
-{
-    char first[SG_NODE_TEXT];
-    bool more;
-
-    if (sg_plan_lacks(p, n, first, &more))
-        (void)snprintf(ret, size, more ? "%s and others are not there" : "%s is not there", first);
-    else
-        (void)snprintf(ret, size, "an input is not there");
-}
-
 /* The members of a group that are no jobs of this run: blocked or busy from the beginning. */
 static bool tell_group(void *ctx, const struct sg_plan_group *g)
 {
@@ -133,8 +121,8 @@ static bool tell_group(void *ctx, const struct sg_plan_group *g)
         sg_plan_node(r->c.plan, n, &v);
         if (!v.asked || v.verdict != g->verdict) /* a hole in the calendar */
             continue;
-        if (g->verdict == SG_VERDICT_BLOCKED)
-            say_lacks(r->c.plan, n, why, sizeof(why));
+        if (g->verdict == SG_VERDICT_BLOCKED && !sg_plan_lacks(r->c.plan, n, why))
+            (void)snprintf(why, sizeof(why), "an input is not there");
         sg_run_skipped(r, n, result, why);
     }
     return true;

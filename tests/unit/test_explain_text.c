@@ -25,23 +25,23 @@ static void the_verdict_is_one_sentence(void **state)
         const char *detail, *damage, *claim, *text;
     } rows[] = {
         { SG_VERDICT_RUN, SG_REASON_MISSING, "", NULL, NULL,
-          "silver@2013-01-07T05 is stale and will run: it has no marker.\n" },
+          "silver@2013-01-07T05 is stale (missing) and will run: it has no marker.\n" },
         { SG_VERDICT_RUN, SG_REASON_CODE, "jobs/silver.py", NULL, NULL,
-          "silver@2013-01-07T05 is stale and will run: its code changed: jobs/silver.py.\n" },
+          "silver@2013-01-07T05 is stale (code) and will run: its code changed: jobs/silver.py.\n" },
         { SG_VERDICT_RUN, SG_REASON_DAMAGED, "", "the checksum is wrong", NULL,
-          "silver@2013-01-07T05 is stale and will run: its receipt can't be read: the checksum is "
-          "wrong.\n" },
+          "silver@2013-01-07T05 is stale (damaged) and will run: its receipt can't be read: the "
+          "checksum is wrong.\n" },
         { SG_VERDICT_RUN, SG_REASON_INTERRUPTED, "", NULL, "dead claim of run x",
-          "silver@2013-01-07T05 is stale and will run: an attempt did not come to its end: dead "
-          "claim of run x.\nIts claim: dead claim of run x.\n" },
+          "silver@2013-01-07T05 is stale (interrupted) and will run: an attempt did not come to its "
+          "end: dead claim of run x.\n" },
         { SG_VERDICT_BLOCKED, SG_REASON_UPSTREAM, "bronze", NULL, NULL,
-          "silver@2013-01-07T05 is blocked, for an input is not there; it is stale: an input will be "
-          "rebuilt: bronze.\n" },
+          "silver@2013-01-07T05 is blocked: bronze@2013-01-07T05 is not there. It is stale "
+          "(upstream): an input will be rebuilt: bronze.\n" },
         { SG_VERDICT_BUSY, SG_REASON_MISSING, "", NULL, "held by run x",
-          "silver@2013-01-07T05 is busy (held by run x); it is stale: it has no marker.\n" },
+          "silver@2013-01-07T05 is busy: held by run x. It is stale (missing): it has no marker.\n" },
         { SG_VERDICT_DEBT, SG_REASON_PARAMS, "max_wind: 150 -> 120", NULL, NULL,
-          "silver@2013-01-07T05 is stale, but not for a reason that is asked for: a parameter "
-          "changed: max_wind: 150 -> 120.\n" },
+          "silver@2013-01-07T05 is stale (params), but not for a reason that is asked for: a "
+          "parameter changed: max_wind: 150 -> 120.\n" },
         { SG_VERDICT_INPUT, SG_REASON_NONE, "", NULL, NULL,
           "silver@2013-01-07T05 is not asked for, only an input.\n" },
     };
@@ -55,6 +55,8 @@ static void the_verdict_is_one_sentence(void **state)
 
         x.damage = rows[i].damage;
         x.claim = rows[i].claim;
+        x.lacks =
+            rows[i].verdict == SG_VERDICT_BLOCKED ? "bronze@2013-01-07T05 is not there" : NULL;
         sg_explain_text_write(&o.out, &x, NULL, 0);
         assert_string_equal(fake_out_take(&o), rows[i].text);
     }
@@ -108,7 +110,7 @@ static void the_parts_are_a_table_with_a_mark_where_they_differ(void **state)
     sg_explain_text_write(&o.out, &x, rows, sizeof(rows) / sizeof(rows[0]));
     assert_string_equal(
         fake_out_take(&o),
-        "silver@2013-01-07T05 is stale and will run: its code changed: jobs/silver.py.\n"
+        "silver@2013-01-07T05 is stale (code) and will run: its code changed: jobs/silver.py.\n"
         "\n"
         "   PART     NAME                  THEN                                      NOW\n"
         "!  code     jobs/silver.py        1111111111111111                          2222222222222222\n"

@@ -116,9 +116,8 @@ static struct sg_node_id node(const struct world *w, const char *name)
 /* Needs that overlap from member to member, and two that reach the same input. */
 static void each_lacking_input_is_named_once(void **state)
 {
-    char first[SG_NODE_TEXT];
+    char lacks[SG_LACKS_TEXT];
     struct world w;
-    bool more;
 
     (void)state;
     world_open(&w, HEAD LANDING "[stage sum]\npartition = hour\nneeds = landing@-1..0 landing\n"
@@ -129,12 +128,49 @@ static void each_lacking_input_is_named_once(void **state)
     assert_string_equal(groups(&w, SG_VERDICT_BLOCKED),
                         "sum 2024-01-01T01 2024-01-01T03 3 missing lacks "
                         "landing@2024-01-01T01,landing@2024-01-01T02,landing@2024-01-01T03\n");
-    assert_true(sg_plan_lacks(w.plan, node(&w, "sum@2024-01-01T03"), first, &more) && more);
-    assert_string_equal(first, "landing@2024-01-01T02");
-    assert_true(sg_plan_lacks(w.plan, node(&w, "sum@2024-01-01T01"), first, &more) && !more);
-    assert_string_equal(first, "landing@2024-01-01T01");
-    assert_false(sg_plan_lacks(w.plan, node(&w, "sum@2024-01-01T00"), first, &more) || more);
-    assert_string_equal(first, "");
+    assert_true(sg_plan_lacks(w.plan, node(&w, "sum@2024-01-01T03"), lacks));
+    assert_string_equal(lacks, "landing@2024-01-01T02 and others are not there");
+    assert_true(sg_plan_lacks(w.plan, node(&w, "sum@2024-01-01T01"), lacks));
+    assert_string_equal(lacks, "landing@2024-01-01T01 is not there");
+    assert_false(sg_plan_lacks(w.plan, node(&w, "sum@2024-01-01T00"), lacks));
+    assert_string_equal(lacks, "");
+    world_close(&w);
+}
+
+static bool see_whys(void *ctx, const struct sg_plan_group *g)
+{
+    struct listing *l = ctx;
+
+    for (uint32_t i = 0; i < g->n_lacks; i++)
+        snprintf(l->text + strlen(l->text), sizeof(l->text) - strlen(l->text), "%s (%s)\n",
+                 g->lacks[i], g->lacks_why[i]);
+    return true;
+}
+
+/* What has not settled is told apart from what is not there, and from what lies behind it. */
+static void an_unsettled_source_is_named_as_the_cause(void **state)
+{
+    char lacks[SG_LACKS_TEXT];
+    struct world w;
+    struct listing l = { .text = "" };
+
+    (void)state;
+    world_open(&w, HEAD "[source table]\npartition = once\npath = table\nsettle = 2d\n"
+                        "[source other]\npartition = once\npath = other\n"
+                        "[stage sum]\npartition = once\nneeds = table other\n"
+                        "command = s\noutput = s\n"
+                        "[stage top]\npartition = once\nneeds = sum\n"
+                        "command = s\noutput = t\n");
+    world_source(&w, "table", "x");
+    world_plan(&w);
+    assert_true(sg_plan_groups(w.plan, SG_VERDICT_BLOCKED, see_whys, &l));
+    assert_non_null(strstr(l.text, "table (unsettled: newest file "));
+    assert_non_null(strstr(l.text, " old, settle 2d)\n"));
+    assert_non_null(strstr(l.text, "\nother ()\nsum ()\n"));
+    assert_true(sg_plan_lacks(w.plan, node(&w, "sum"), lacks));
+    assert_non_null(strstr(lacks, ") and others are not there"));
+    assert_true(sg_plan_lacks(w.plan, node(&w, "top"), lacks));
+    assert_string_equal(lacks, "behind sum");
     world_close(&w);
 }
 
@@ -239,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_date_that_never_was_does_not_break_a_group),
         cmocka_unit_test(busy_groups_say_who_holds_them),
         cmocka_unit_test(each_lacking_input_is_named_once),
+        cmocka_unit_test(an_unsettled_source_is_named_as_the_cause),
         cmocka_unit_test(of_very_many_lacking_inputs_a_thousand_are_named),
         cmocka_unit_test(debt_is_counted_by_stage_and_reason),
         cmocka_unit_test(edges_lead_to_nodes_with_jobs_and_are_told_once),

@@ -16,6 +16,7 @@ static const char *show(struct fake_plan *f, struct fake_out *o, const struct sg
 static void a_plan_is_one_document(void **state)
 {
     static const char *const lacks[] = { "landing@2013-01-04T05" };
+    static const char *const whys[] = { "unsettled: newest file 12s old, settle 5m" };
     struct fake_plan *f = fake_plan_new();
     struct sg_plan_group groups[4];
     struct sg_debt debts[3];
@@ -32,6 +33,7 @@ static void a_plan_is_one_document(void **state)
     groups[2] = run_group(f, BRONZE, "2013-01-04T05", "2013-01-04T05", SG_REASON_MISSING, "");
     groups[2].verdict = SG_VERDICT_BLOCKED;
     groups[2].lacks = lacks;
+    groups[2].lacks_why = whys;
     groups[2].n_lacks = groups[2].n_lacks_all = 1;
     groups[3] = run_group(f, GOLD, "2013-01-04", "2013-01-04", SG_REASON_INPUT, "silver");
     groups[3].verdict = SG_VERDICT_BUSY;
@@ -54,7 +56,8 @@ static void a_plan_is_one_document(void **state)
         "{\"stage\":\"gold\",\"first\":\"2013-01-10\",\"last\":\"2013-01-12\",\"count\":3,\"jobs\":3,"
         "\"reason\":\"upstream\",\"detail\":\"silver\",\"estimate_seconds\":null}],"
         "\"blocked\":[{\"stage\":\"bronze\",\"first\":\"2013-01-04T05\",\"last\":\"2013-01-04T05\","
-        "\"count\":1,\"reason\":\"missing\",\"lacks\":[\"landing@2013-01-04T05\"]}],"
+        "\"count\":1,\"reason\":\"missing\",\"lacks\":[\"landing@2013-01-04T05\"],"
+        "\"lacks_why\":[\"unsettled: newest file 12s old, settle 5m\"]}],"
         "\"busy\":[{\"stage\":\"gold\",\"first\":\"2013-01-04\",\"last\":\"2013-01-04\",\"count\":1,"
         "\"reason\":\"input\",\"lacks\":[],\"run\":\"20130201T000812-3f2a9c\"}],"
         "\"fresh\":{\"bronze\":743,\"silver\":671,\"gold\":27},"

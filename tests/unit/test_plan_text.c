@@ -100,6 +100,7 @@ static void blocked_and_busy_nodes_say_what_they_lack(void **state)
 {
     static const char *const lacks[] = { "landing@2013-01-04T05", "landing@2013-01-04T06",
                                          "landing@2013-01-04T07", "landing@2013-01-04T08" };
+    static const char *const whys[] = { "", "unsettled: newest file 12s old, settle 5m", "", "" };
     static const char *const notices[] = { "inputs of gold are stale: silver" };
     struct fake_plan *f = fake_plan_new();
     struct sg_plan_group groups[3];
@@ -113,6 +114,7 @@ static void blocked_and_busy_nodes_say_what_they_lack(void **state)
     groups[1] = run_group(f, BRONZE, "2013-01-04T05", "2013-01-04T06", SG_REASON_MISSING, "");
     groups[1].verdict = SG_VERDICT_BLOCKED;
     groups[1].lacks = lacks;
+    groups[1].lacks_why = whys;
     groups[1].n_lacks = 4;
     groups[1].n_lacks_all = 24;
     groups[2] = run_group(f, GOLD, "2013-01-04", "2013-01-04", SG_REASON_INPUT, "silver");
@@ -133,7 +135,8 @@ static void blocked_and_busy_nodes_say_what_they_lack(void **state)
         "\n"
         "BLOCKED  PARTITIONS                        COUNT  REASON   LACKS\n"
         "bronze   2013-01-04T05 … 2013-01-04T06         2  missing  landing@2013-01-04T05, "
-        "landing@2013-01-04T06, landing@2013-01-04T07 and 21 more\n"
+        "landing@2013-01-04T06 (unsettled: newest file 12s old, settle 5m), landing@2013-01-04T07 "
+        "and 21 more\n"
         "\n"
         "BUSY  PARTITIONS                        COUNT  REASON        RUN\n"
         "gold  2013-01-04                            1  input silver  20130201T000812-3f2a9c\n");
@@ -157,6 +160,13 @@ static void nothing_to_do_says_so_and_how_to_force_it(void **state)
     sg_plan_text_nothing(&o.out, &f->view);
     assert_string_equal(fake_out_take(&o), "Nothing to do: 147 fresh. (--force runs it anyway)\n");
 
+    f->view.counts.completes = 1;
+    sg_plan_text_nothing(&o.out, &f->view);
+    assert_string_equal(
+        fake_out_take(&o),
+        "No job to run: 147 fresh, 1 of them to complete (its partial marker is renamed).\n");
+    f->view.counts.completes = 0;
+
     debts[0] = (struct sg_debt){ &f->stages[SILVER], SG_REASON_CODE, 26250, true, 0, 0 };
     debts[1] = (struct sg_debt){ &f->stages[SILVER], SG_REASON_CODE, 6, false, 0, 0 };
     debts[2] = (struct sg_debt){ &f->stages[BRONZE], SG_REASON_MISSING, 2, true, 0, 0 };
@@ -176,9 +186,10 @@ static void nothing_to_do_says_so_and_how_to_force_it(void **state)
 
     busy = run_group(f, GOLD, "2013-01-04", "2013-01-04", SG_REASON_MISSING, "");
     busy.verdict = SG_VERDICT_BUSY;
-    fake_plan_set(f, &busy, 1, (const uint32_t[3]){ 0, 0, 0 });
+    fake_plan_set(f, &busy, 1, (const uint32_t[3]){ 24, 0, 0 });
     sg_plan_text_nothing(&o.out, &f->view);
-    assert_string_equal(fake_out_take(&o), "Nothing can run: 0 fresh, 1 busy.\n");
+    /* Force would not run it. */
+    assert_string_equal(fake_out_take(&o), "Nothing can run: 24 fresh, 1 busy.\n");
     fake_plan_set(f, NULL, 0, (const uint32_t[3]){ 0, 0, 0 });
     sg_plan_text_nothing(&o.out, &f->view);
     assert_string_equal(fake_out_take(&o), "Nothing to do: no partition of the range is due.\n");

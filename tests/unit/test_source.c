@@ -33,11 +33,14 @@ static int tear_down(void **state)
 }
 
 static bool there;
+static int64_t unsettled_ns;
 static struct sg_hash128 version;
 
 static bool look(const char *marker, enum sg_source_identity identity, int64_t settle_s)
 {
-    OK(sg_source_examine(store, "in", marker, identity, settle_s, &there, &version, &err));
+    OK(sg_source_examine(store, "in", marker, identity, settle_s, &there, &unsettled_ns, &version,
+                         &err));
+    assert_false(there && unsettled_ns >= 0);
     assert_true(there != sg_hash128_is(version, (struct sg_hash128){ 0, 0 }));
     return there;
 }
@@ -47,6 +50,7 @@ static void without_a_marker_it_is_there_when_it_has_settled(void **state)
     (void)state;
     assert_false(look(NULL, SG_SOURCE_LISTING, 300));
     assert_false(look(NULL, SG_SOURCE_LISTING, 0));
+    assert_true(unsettled_ns == -1); /* it is just not there */
     scratch_write(&dir, "in/a", "x");
     scratch_write(&dir, "in/b/c", "x");
     scratch_write(&dir, "in/_log", "x");
@@ -54,11 +58,13 @@ static void without_a_marker_it_is_there_when_it_has_settled(void **state)
     assert_false(look(NULL, SG_SOURCE_LISTING, 300));
     scratch_age(&dir, "in/a", 301);
     assert_false(look(NULL, SG_SOURCE_LISTING, 300)); /* the newest counts */
+    assert_in_range(unsettled_ns, 0, 299 * INT64_C(1000000000));
     scratch_age(&dir, "in/b/c", 301);
     assert_true(look(NULL, SG_SOURCE_LISTING, 300)); /* hidden names don't */
     assert_false(look(NULL, SG_SOURCE_LISTING, 302));
     scratch_age(&dir, "in/a", -50); /* a clock that is ahead */
     assert_false(look(NULL, SG_SOURCE_LISTING, 300));
+    assert_int_equal(unsettled_ns, 0);
 }
 
 static void an_empty_file_that_is_being_written_is_not_there_yet(void **state)
@@ -73,6 +79,7 @@ static void an_empty_file_that_is_being_written_is_not_there_yet(void **state)
     fd = open(scratch_path(&dir, "in/sub/b"), O_WRONLY | O_CLOEXEC);
     assert_false(look(NULL, SG_SOURCE_LISTING, 300));
     assert_false(look(NULL, SG_SOURCE_LISTING, 0));
+    assert_true(unsettled_ns == SG_SOURCE_OPEN);
     close(fd);
     assert_true(look(NULL, SG_SOURCE_LISTING, 300));
 }
