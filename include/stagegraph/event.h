@@ -50,6 +50,7 @@ struct sg_event {
     const char *why;    /* for people: "exit 3", "no data file was written", "lacks …" */
     const struct sg_job_end *end; /* NODE_FINISHED; NULL when no command ran */
     double seconds;               /* NODE_FINISHED: of the command; RUN_FINISHED: of the run */
+    double attempt_seconds;       /* NODE_FINISHED: since the attempt began, with claim and all */
     double version_seconds;       /* NODE_FINISHED: of versioning the output */
     uint32_t members;  /* NODE_STARTED, NODE_FINISHED: nodes that share the command; 0: none ran */
     const char *log;   /* path of the log file, NULL with --no-log */

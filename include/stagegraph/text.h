@@ -36,6 +36,9 @@ bool sg_text_add_quoted(struct sg_buf *b, struct sg_span s, size_t max,
  * no byte, a stray or missing continuation, an overlong form, a surrogate, beyond U+10FFFF. */
 size_t sg_text_utf8(struct sg_span s);
 
+/* "INT", "TERM"; of a number that is no signal's "?" */
+const char *sg_text_signal(int signo);
+
 /* 1441 → "1,441" */
 #define SG_COUNT_TEXT 32
 void sg_count_format(int64_t n, char ret[SG_COUNT_TEXT]);

@@ -181,6 +181,13 @@ bool sg_text_add_quoted(struct sg_buf *b, struct sg_span s, size_t max, struct s
     return ok;
 }
 
+const char *sg_text_signal(int signo)
+{
+    const char *name = sigabbrev_np(signo);
+
+    return name != NULL ? name : "?";
+}
+
 void sg_count_format(int64_t n, char ret[SG_COUNT_TEXT])
 {
     char digits[SG_COUNT_TEXT];

@@ -32,10 +32,19 @@ struct runs_query {
 
 static int read_runs(struct sg_history *h, void *ctx)
 {
+/* A run that was killed has written no counts: then its nodes are counted, each by its last try. */
+#define COUNTED(column, results)                                                                   \
+    " CASE WHEN coalesce(ended_ms, 0) > 0 THEN " column " ELSE (SELECT count(*) FROM"              \
+    " (SELECT result, max(id) FROM attempts WHERE attempts.run = runs.run GROUP BY node)"          \
+    " WHERE result IN (" results ")) END,"
     static const char sql[] =
         "SELECT run, command, profile, request, started_ms, ended_ms, now_s, explicit_range,"
-        " exit_status, pid, host, boot, ok, unchanged, failed, blocked, busy, planned FROM runs"
-        " ORDER BY started_ms DESC, rowid DESC LIMIT ?";
+        " exit_status, pid, host, boot," COUNTED("ok", "'ok'")
+            COUNTED("unchanged", "'unchanged', 'completed'") COUNTED(
+                "failed", "'failed', 'timeout', 'check_failed', 'input_moved', 'trespass', 'oom'")
+                COUNTED("blocked", "'blocked'") COUNTED(
+                    "busy",
+                    "'busy'") " planned FROM runs ORDER BY started_ms DESC, rowid DESC LIMIT ?";
     struct runs_query *q = ctx;
     sqlite3_stmt *st;
     bool go = true;

@@ -2,10 +2,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "stagegraph/arena.h"
 #include "stagegraph/clock.h"
 #include "stagegraph/json.h"
+#include "stagegraph/sched.h"
 #include "stagegraph/table.h"
 #include "stagegraph/text.h"
 
@@ -25,6 +27,8 @@ enum {
     RUN_COLUMNS = sizeof(run_columns) / sizeof(run_columns[0]),
     ATTEMPT_COLUMNS = sizeof(attempt_columns) / sizeof(attempt_columns[0])
 };
+
+#define RESULT_TEXT 64
 
 /*
  * What was read. Nothing is written while the database is being read: a pager that waits for a key
@@ -79,7 +83,7 @@ static void format_status(const struct sg_history_run *r, char ret[SG_COUNT_TEXT
     else if (r->exit_status == 0)
         snprintf(ret, SG_COUNT_TEXT, "ok");
     else if (r->exit_status > 128)
-        snprintf(ret, SG_COUNT_TEXT, "signal %d", r->exit_status - 128);
+        snprintf(ret, SG_COUNT_TEXT, "SIG%s", sg_text_signal(r->exit_status - 128));
     else
         snprintf(ret, SG_COUNT_TEXT, "exit %d", r->exit_status);
 }
@@ -137,12 +141,37 @@ static void format_seconds(double s, char ret[SG_DURATION_TEXT])
         sg_duration_format(s, true, ret);
 }
 
+/* "failed (exit 3)": of what ended by itself */
+static void format_result(const struct sg_history_attempt *a, char ret[RESULT_TEXT])
+{
+    bool failed = strcmp(a->result, sg_result_name(SG_RESULT_FAILED)) == 0;
+
+    if (failed && a->exit_code >= 0)
+        snprintf(ret, RESULT_TEXT, "failed (exit %d)", a->exit_code);
+    else if (failed && a->signo > 0)
+        snprintf(ret, RESULT_TEXT, "failed (SIG%s)", sg_text_signal(a->signo));
+    else
+        snprintf(ret, RESULT_TEXT, "%.40s", a->result);
+}
+
+/* The detail of a reason, or, behind a colon, why a node was left out. */
+static const char *reason_gap(const struct sg_history_attempt *a)
+{
+    if (a->detail == NULL || a->detail[0] == '\0')
+        return "";
+    return strcmp(a->result, sg_result_name(SG_RESULT_BLOCKED)) == 0 ||
+                   strcmp(a->result, sg_result_name(SG_RESULT_BUSY)) == 0
+               ? ": "
+               : " ";
+}
+
 static bool attempt_row(void *ctx, const struct sg_history_attempt *a)
 {
     char attempt[SG_COUNT_TEXT] = "-", time[SG_DURATION_TEXT], cpu[SG_DURATION_TEXT];
     char gc_time[SG_DURATION_TEXT], peak[SG_SIZE_TEXT] = "-", gc[SG_COUNT_TEXT] = "-", why[400];
-    const char *const cells[ATTEMPT_COLUMNS] = { a->run, a->node, attempt, a->result, time,
-                                                 cpu,    peak,    gc,      gc_time,   why };
+    char result[RESULT_TEXT];
+    const char *const cells[ATTEMPT_COLUMNS] = { a->run, a->node, attempt, result,  time,
+                                                 cpu,    peak,    gc,      gc_time, why };
     const char *detail = a->detail != NULL ? a->detail : "";
 
     if (a->attempt > 0)
@@ -154,8 +183,9 @@ static bool attempt_row(void *ctx, const struct sg_history_attempt *a)
         sg_size_format(a->peak_bytes, peak);
     if (a->gc_count >= 0)
         sg_count_format(a->gc_count, gc);
-    snprintf(why, sizeof(why), "%.40s%s%.300s", a->reason != NULL ? a->reason : "",
-             detail[0] != '\0' ? " " : "", detail);
+    format_result(a, result);
+    snprintf(why, sizeof(why), "%.40s%s%.300s", a->reason != NULL ? a->reason : "", reason_gap(a),
+             detail);
     return put(ctx, cells);
 }
 
@@ -232,6 +262,16 @@ static bool write_json(struct sg_out *o, const struct query *q, struct sg_error 
     return ok;
 }
 
+static void write_nothing(struct sg_out *o, const struct sg_history_filter *f)
+{
+    if (f == NULL)
+        sg_out_text(o, "No runs yet.\n");
+    else if (f->run != NULL && f->stage == NULL && !f->failed)
+        sg_out_printf(o, "No node of run %s is in the history.\n", f->run);
+    else
+        sg_out_text(o, "Nothing of that in the history.\n");
+}
+
 static bool write_table(struct sg_out *o, const struct query *q, struct sg_error *err)
 {
     struct result r = { .n_cells = q->filter == NULL ? RUN_COLUMNS : ATTEMPT_COLUMNS };
@@ -241,7 +281,7 @@ static bool write_table(struct sg_out *o, const struct query *q, struct sg_error
     bool ok = ask(q, &r, err);
 
     if (ok && r.n == 0) {
-        sg_out_text(o, q->filter == NULL ? "No runs yet.\n" : "Nothing of that in the history.\n");
+        write_nothing(o, q->filter);
     } else if (ok) {
         sg_table_init(&t, o, (q->filter == NULL ? run_columns : attempt_columns) + skip,
                       r.n_cells - skip);

@@ -120,7 +120,8 @@ static void add_attempt(struct sg_recorder *r, const struct sg_event *e)
         .log = e->log,
         .attempt = finished ? e->attempt : 0,
         .started_ms =
-            ms_of(e->time) - (finished && e->seconds > 0 ? (int64_t)(e->seconds * 1000) : 0),
+            ms_of(e->time) -
+            (finished && e->attempt_seconds > 0 ? (int64_t)(e->attempt_seconds * 1000) : 0),
         .seconds = finished ? e->seconds / share : NAN,
         .cpu_seconds = j->measure.cpu_seconds / share,
         .peak_bytes = j->measure.peak_bytes,

@@ -103,6 +103,13 @@ static bool see_attempt(void *ctx, const struct sg_history_attempt *a)
     return ctx == NULL;
 }
 
+/* The numbers alone: its texts are gone afterwards. */
+static bool keep_run(void *ctx, const struct sg_history_run *r)
+{
+    *(struct sg_history_run *)ctx = *r;
+    return true;
+}
+
 static const char *runs(int64_t limit)
 {
     seen[0] = '\0';
@@ -131,6 +138,40 @@ static void a_run_begins_and_ends(void **state)
     r.n_ok = 7;
     OK(sg_history_run_end(h, &r, &err));
     assert_string_equal(runs(10), "r1 hourly hourly {\"x\":1} h 5 9 1000 1 0 b ok 7;");
+}
+
+/* It has written no counts of its own. */
+static void the_nodes_of_a_run_that_was_killed_are_counted(void **state)
+{
+    static const struct {
+        const char *node, *result;
+    } tries[] = { { "a", "failed" },  { "a", "ok" },      { "b", "ok" },     { "c", "ok" },
+                  { "d", "blocked" }, { "e", "timeout" }, { "f", "failed" }, { "g", "unchanged" } };
+    struct sg_history_run r = a_run("r1", 5);
+
+    (void)state;
+    OK(sg_history_run_begin(h, &r, &err));
+    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+        struct sg_history_attempt a = an_attempt("silver", tries[i].result, 1);
+
+        a.node = tries[i].node;
+        OK(sg_history_attempt_add(h, &a, &err));
+    }
+    OK(sg_history_flush(h, &err));
+    OK(sg_history_runs(h, 1, keep_run, &r, &err));
+    assert_int_equal(r.n_ok, 3);
+    assert_int_equal(r.n_unchanged, 1);
+    assert_int_equal(r.n_failed, 2);
+    assert_int_equal(r.n_blocked, 1);
+    assert_int_equal(r.n_busy, 0);
+    /* With an end it is its own word that counts. */
+    r = a_run("r1", 5);
+    r.ended_ms = 9;
+    r.n_ok = 70;
+    OK(sg_history_run_end(h, &r, &err));
+    OK(sg_history_runs(h, 1, keep_run, &r, &err));
+    assert_int_equal(r.n_ok, 70);
+    assert_int_equal(r.n_failed, 0);
 }
 
 static void the_newest_runs_come_first(void **state)
@@ -605,6 +646,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_begins_and_ends),
+        cmocka_unit_test(the_nodes_of_a_run_that_was_killed_are_counted),
         cmocka_unit_test(the_newest_runs_come_first),
         cmocka_unit_test(attempts_are_written_together),
         cmocka_unit_test(what_was_not_seen_is_null),

@@ -47,6 +47,7 @@ static const struct sg_history_attempt attempts[] = {
       .signo = -1 },
     { .run = "r1",
       .node = "dim",
+      .detail = "x is not there",
       .stage = "dim",
       .label = "",
       .result = "blocked",
@@ -131,9 +132,9 @@ static void attempts_are_a_table(void **state)
     assert_true(sg_history_text_attempts(&o.out, some(), &f, false, &err));
     assert_string_equal(
         fake_out_take(&o),
-        "NODE                  TRY  RESULT    TIME    CPU     PEAK  GC  GC TIME  REASON\n"
-        "silver@2013-01-07T05    1  failed   12.4s  20.0s  1.9 GiB  14     0.4s  code s.py\n"
-        "dim                     -  blocked      -      -        -   -        -  missing\n");
+        "NODE                  TRY  RESULT            TIME    CPU     PEAK  GC  GC TIME  REASON\n"
+        "silver@2013-01-07T05    1  failed (exit 3)  12.4s  20.0s  1.9 GiB  14     0.4s  code s.py\n"
+        "dim                     -  blocked              -      -        -   -        -  missing: x is not there\n");
     fake_out_done(&o);
 }
 
@@ -163,7 +164,7 @@ static void both_are_json(void **state)
         "\"cpu_seconds\":20.000,\"peak_bytes\":2040109465,\"gc_count\":14,\"gc_seconds\":0.400,"
         "\"heap_peak_bytes\":1073741824,\"exit_code\":3,\"signal\":null},"
         "{\"run\":\"r1\",\"node\":\"dim\",\"stage\":\"dim\",\"label\":null,\"attempt\":null,"
-        "\"result\":\"blocked\",\"reason\":\"missing\",\"detail\":null,\"log\":null,"
+        "\"result\":\"blocked\",\"reason\":\"missing\",\"detail\":\"x is not there\",\"log\":null,"
         "\"started\":\"2013-01-07T06:10:00Z\",\"seconds\":null,\"cpu_seconds\":null,"
         "\"peak_bytes\":null,\"gc_count\":null,\"gc_seconds\":null,\"heap_peak_bytes\":null,"
         "\"exit_code\":null,\"signal\":null}]\n");

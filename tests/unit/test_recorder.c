@@ -128,6 +128,7 @@ static void run_all(struct fake_plan *f)
     e.why = "exit 3";
     e.log = "/state/1.log";
     e.seconds = 12.5;
+    e.attempt_seconds = 13;
     e.end = &end;
     sink.event(sink.ctx, &e);
     e = node_event(f, SG_EVENT_NODE_SKIPPED);
@@ -157,7 +158,7 @@ static void a_run_and_its_attempts_are_kept(void **state)
         history.told,
         "begin run1|hourly -j2|hourly|{}|1357539000000|1357539000|1|-1|77|h|b|3\n"
         "silver@2013-01-07T05|silver|2013-01-07T05|2|failed|code|jobs/silver.py|/state/1.log|"
-        "1357538987500|12.5|20.0|100|2|0.5|50|3|-1\n"
+        "1357538987000|12.5|20.0|100|2|0.5|50|3|-1\n"
         "silver@2013-01-07T05|silver|2013-01-07T05|0|blocked|code|behind bronze@2013-01-07T05|-|"
         "1357539000000|nan|nan|-1|-1|nan|-1|-1|-1\n"
         "end run1|1357539000000|1|ok 5|unchanged 2|failed 2|blocked 4|busy 0\n"
