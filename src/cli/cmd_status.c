@@ -127,7 +127,7 @@ static bool print_claim(void *ctx, const char *name, bool alive, struct sg_span 
     }
     if (s->dead++ == 0)
         sg_out_text(s->out,
-                    "Left by dead runs (the next run of these nodes ends and replaces it)\n");
+                    "Left by dead runs (the next run of these nodes ends it and takes over)\n");
     if (valid)
         print_dead(s, &owner, node);
     else

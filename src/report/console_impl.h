@@ -15,7 +15,7 @@
 #include "stagegraph/console.h"
 
 #define SG_CONSOLE_FEW      6  /* more jobs: a line a job */
-#define SG_CONSOLE_FAILURES 5  /* failed nodes of a stage that the results name */
+#define SG_CONSOLE_FAILURES 5  /* failed or interrupted jobs of a stage that the results name */
 #define SG_CONSOLE_BLOCK    10 /* lines of the block, the bar included */
 
 /* A job that runs: a node, or the members of a batch. */
@@ -53,15 +53,17 @@ struct sg_tally {
     uint32_t number;     /* STAGE 1 … ; 0: takes no part */
     uint32_t run, fresh; /* planned */
     uint32_t n[SG_RESULT_COUNT];
-    double ok_s;      /* sum of the commands that came out well */
-    double last_s;    /* of the command that ended last */
-    uint32_t n_ended; /* commands that ended for good */
-    uint32_t active;  /* jobs running */
+    uint32_t n_not_started; /* of the interrupted ones */
+    double ok_s;            /* sum of the commands that came out well */
+    double last_s;          /* of the command that ended last */
+    uint32_t n_ended;       /* commands that ended for good */
+    uint32_t active;        /* jobs running */
     struct sg_mono active_since;
     int64_t active_ns;                 /* time with a job running, up to active_since */
-    char *failed[SG_CONSOLE_FAILURES]; /* "silver@2024-01-01T05: exit 3" */
+    char *failed[SG_CONSOLE_FAILURES]; /* "silver@2024-01-01T05: exit 3", "…: interrupted" */
     char *log[SG_CONSOLE_FAILURES];
-    char *lacks; /* why the first blocked or busy one was left out */
+    uint32_t n_untold; /* nodes that would be among them, but for the limit */
+    char *lacks;       /* why the first blocked or busy one was left out */
 };
 
 struct sg_console {

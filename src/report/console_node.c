@@ -316,11 +316,15 @@ static void keep_failure(struct sg_console *c, const struct sg_ending *x)
 
     while (i < SG_CONSOLE_FAILURES && t->failed[i] != NULL)
         i++;
-    if (i == SG_CONSOLE_FAILURES)
+    if (i == SG_CONSOLE_FAILURES) {
+        t->n_untold += x->n;
         return;
+    }
     sg_console_nodes(x->stage, x->first, x->last, nodes);
     if (x->result == SG_RESULT_TIMEOUT)
         snprintf(text, sizeof(text), "%s: timeout of %llds", nodes, (long long)x->stage->timeout_s);
+    else if (x->result == SG_RESULT_INTERRUPTED)
+        snprintf(text, sizeof(text), "%s: interrupted", nodes);
     else
         snprintf(text, sizeof(text), "%s%s%s", nodes, x->why[0] != '\0' ? ": " : "", x->why);
     t->failed[i] = copy(text);
@@ -340,7 +344,7 @@ static void show_ending(struct sg_console *c)
         t->last_s = x->seconds;
         if (x->result == SG_RESULT_OK)
             t->ok_s += x->seconds;
-        if (failed)
+        if (failed || (x->result == SG_RESULT_INTERRUPTED && x->job != NULL))
             keep_failure(c, x);
     }
     if (!c->c.quiet || (failed && !x->will_retry)) {
@@ -452,6 +456,8 @@ void sg_console_skipped(struct sg_console *c, const struct sg_event *e)
     char name[SG_NODE_TEXT];
 
     t->n[e->result]++;
+    if (e->result == SG_RESULT_INTERRUPTED)
+        t->n_not_started++;
     if (planned == SG_VERDICT_RUN && e->result != SG_RESULT_INTERRUPTED)
         c->n_done++;
     if (planned == SG_VERDICT_FRESH && e->result == SG_RESULT_COMPLETED && t->fresh > 0)

@@ -86,7 +86,8 @@ static void write_counts(struct sg_console *c, const struct sg_tally *t)
     add_count(c->out, &any, t->n[SG_RESULT_COMPLETED], "completed");
     add_count(c->out, &any, n_failed(t), "failed");
     add_count(c->out, &any, t->n[SG_RESULT_TIMEOUT], "timed out");
-    add_count(c->out, &any, t->n[SG_RESULT_INTERRUPTED], "interrupted");
+    add_count(c->out, &any, t->n[SG_RESULT_INTERRUPTED] - t->n_not_started, "interrupted");
+    add_count(c->out, &any, t->n_not_started, "not started");
     add_count(c->out, &any, t->n[SG_RESULT_BLOCKED], "blocked");
     add_count(c->out, &any, t->n[SG_RESULT_BUSY], "busy");
     add_count(c->out, &any, t->fresh, "fresh");
@@ -115,15 +116,13 @@ static void write_time(struct sg_console *c, const struct sg_tally *t, enum sg_r
 
 static void write_failures(struct sg_console *c, const struct sg_tally *t)
 {
-    uint32_t all = n_failed(t) + t->n[SG_RESULT_TIMEOUT], told = 0;
-
-    for (int i = 0; i < SG_CONSOLE_FAILURES && t->failed[i] != NULL; i++, told++) {
+    for (int i = 0; i < SG_CONSOLE_FAILURES && t->failed[i] != NULL; i++) {
         sg_out_printf(c->out, "      %s\n", t->failed[i]);
         if (t->log[i] != NULL)
             sg_out_printf(c->out, "      log: %s\n", t->log[i]);
     }
-    if (told > 0 && told < all)
-        sg_out_printf(c->out, "      … and %u more: %s history --failed\n", all - told,
+    if (t->n_untold > 0)
+        sg_out_printf(c->out, "      … and %u more: %s history --failed\n", t->n_untold,
                       c->c.program);
 }
 
@@ -174,7 +173,8 @@ void sg_console_results(struct sg_console *c, const struct sg_event *e)
     if (!c->c.quiet) {
         sg_out_text(c->out, "\n");
         sg_console_rule(c->out, '=');
-        sg_out_printf(c->out, "%s\n", head);
+        sg_out_printf(c->out, "%s%s%s%s\n", head, e->signo != 0 ? " (SIG" : "",
+                      e->signo != 0 ? sg_text_signal(e->signo) : "", e->signo != 0 ? ")" : "");
         sg_console_rule(c->out, '=');
         sg_out_text(c->out, "\n");
     }

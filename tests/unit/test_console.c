@@ -366,9 +366,10 @@ static void an_interrupted_run_says_so(void **state)
            (struct finish){ .result = SG_RESULT_INTERRUPTED, .seconds = 3, .why = "interrupted" });
     assert_string_equal(shown(&s), "\n" DASH "[Bronze] INTERRUPTED (3.0s)\n");
     end_run(&s, 3.1, 130, SIGINT);
-    assert_string_equal(shown(&s), "\n" RULE "FULL PIPELINE INTERRUPTED\n" RULE "\n"
+    assert_string_equal(shown(&s), "\n" RULE "FULL PIPELINE INTERRUPTED (SIGINT)\n" RULE "\n"
                                    "Stage results:\n"
                                    "  [INTERRUPTED] BRONZE     3.0s\n"
+                                   "      bronze@2013-01-07T05: interrupted\n"
                                    "  [INTERRUPTED] SILVER     not started\n"
                                    "  [INTERRUPTED] GOLD       not started\n"
                                    "\n"
