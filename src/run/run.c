@@ -412,7 +412,7 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     e = sg_run_event(r, SG_EVENT_RUN_FINISHED);
     e.signo = r->signo;
     e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&outcome);
-    if (r->failed)
+    if (r->failed && !r->signo)
         e.exit_status = r->err.code == SG_ERROR_STORE ? 74 : r->err.code == SG_ERROR_BUG ? 70 : 71;
     e.seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
     memcpy(e.n_result, r->n_result, sizeof(e.n_result));
