@@ -47,6 +47,7 @@ struct e2e {
     void **garbage;
     size_t n_garbage;
     size_t ran_seen; /* bytes of the job log that were looked at */
+    char *transcript;
     pid_t watchdog;
     int watchdog_fd;
 };
@@ -144,6 +145,23 @@ void e2e_kill(struct e2e_proc *p, int signo);       /* the process alone */
 void e2e_kill_group(struct e2e_proc *p, int signo); /* as ^C does: its whole process group */
 /* Closes our end of its standard output. */
 void e2e_hang_up(struct e2e_proc *p);
+
+/* ---- transcripts: whole texts of commands, in tests/e2e/texts */
+
+/*
+ * Runs it, and adds it to the transcript: "$ stagegraph COMMAND", its standard output, its standard
+ * error behind "2> ", its status as "[1]" or "[died of INT]".
+ */
+void e2e_show(struct e2e *t, const char *command);
+/* Adds the program that e2e_wait() waited for last. */
+void e2e_show_ended(struct e2e *t, const char *command);
+/*
+ * The transcript so far is that of texts/NAME.txt, but for what varies from run to run: the scratch
+ * directory is DIR, run ids RUN1, RUN2 …, hashes HASH1 …, times of the clock TIME, durations 0.0s,
+ * sizes SIZE; blanks within a line are two at most. $E2E_WRITE_TEXTS writes the file.
+ */
+#define e2e_transcript_is(t, name) e2e_transcript_is_at(t, name, __FILE__, __LINE__)
+void e2e_transcript_is_at(struct e2e *t, const char *name, const char *file, int line);
 
 /* ---- other processes of the test */
 

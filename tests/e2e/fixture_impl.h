@@ -1,6 +1,7 @@
 /*
  * fixture_impl: what the fixture's files share: scratch.c (directory, files, the usual graph),
- * program.c (running), procs.c (finding and ending processes), plans.c (JSON), compare.c.
+ * program.c (running), procs.c (finding and ending processes), plans.c (JSON), compare.c,
+ * transcript.c (whole texts).
  */
 #ifndef E2E_FIXTURE_IMPL_H
 #define E2E_FIXTURE_IMPL_H

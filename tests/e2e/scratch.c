@@ -280,7 +280,7 @@ static const char job_script[] = //
     "echo \"start $node $$\" >>ran\n"
     "body() {\n"
     "    echo \"$node\"\n"
-    "    while IFS='\t' read -r need label uri; do cat \"$uri\"/data; done <\"$STAGEGRAPH_INPUTS_FILE\"\n"
+    "    cut -f3 \"$STAGEGRAPH_INPUTS_FILE\" | while read -r uri; do cat \"$uri\"/data; done\n"
     "}\n"
     "[ ! -e \"do/$stage\" ] || . \"./do/$stage\"\n"
     "[ ! -e \"do/$node\" ] || . \"./do/$node\"\n"
