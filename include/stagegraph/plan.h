@@ -257,6 +257,8 @@ struct sg_explanation {
     const char *damage;        /* DAMAGED: what is wrong */
     const char *claim;         /* "held by run …", "dead claim of run …", NULL */
     const char *lacks;         /* BLOCKED: as sg_plan_lacks(); NULL */
+    const char *source;        /* the first source that it requires and that is not there; NULL */
+    const char *source_path;   /* where that is looked for, with its marker */
 };
 bool sg_plan_explain(const struct sg_plan *p, struct sg_node_id n, struct sg_arena *a,
                      struct sg_explanation *ret, sg_explain_fn *fn, void *ctx,

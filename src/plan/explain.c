@@ -224,6 +224,43 @@ static bool explain_claim(const struct explainer *e, uint32_t id, struct sg_expl
     return ret->claim != NULL;
 }
 
+static bool explain_source(const struct explainer *e, const struct sg_stage *of, int64_t index,
+                           struct sg_explanation *ret, struct sg_error *err)
+{
+    struct sg_buf dir = SG_BUF_INIT;
+    char node[SG_NODE_TEXT];
+    bool ok = sg_plan_dir(e->p, of, index, &dir, err);
+
+    sg_node_format(of, index, node);
+    if (ok) {
+        ret->source = sg_arena_text(e->a, node, err);
+        ret->source_path =
+            sg_arena_printf(e->a, err, "%s/%s%s%s", sg_store_root(e->p->c.store), sg_buf_text(&dir),
+                            of->marker != NULL ? "/" : "", of->marker != NULL ? of->marker : "");
+    }
+    sg_buf_done(&dir);
+    return ok && ret->source != NULL && ret->source_path != NULL;
+}
+
+/* Somebody else makes it, so whoever asks wants to know where it should be. */
+static bool explain_absent(const struct explainer *e, struct sg_explanation *ret,
+                           struct sg_error *err)
+{
+    const struct sg_plan *p = e->p;
+
+    for (uint32_t k = 0; k < e->s->n_needs; k++) {
+        const struct sg_need *n = &e->s->needs[k];
+        const struct sg_stage *of = sg_plan_stage_at(p, n->of.i);
+        const struct sg_plan_stage *v = &p->stages[n->of.i].pub;
+        struct sg_id_range ids = sg_edge_ids(p, e->s, &p->edges[e->s->id.i][k], e->index);
+
+        for (uint32_t id = ids.first; of->is_source && id < ids.end; id++)
+            if (sg_sweep_lacks(p, n, id))
+                return explain_source(e, of, v->lo + (int64_t)(id - v->base), ret, err);
+    }
+    return true;
+}
+
 static bool explain(struct explainer *e, struct sg_explanation *ret, struct sg_error *err)
 {
     const struct sg_plan_stage *v = &e->p->stages[e->s->id.i].pub;
@@ -240,7 +277,8 @@ static bool explain(struct explainer *e, struct sg_explanation *ret, struct sg_e
         return true;
     }
     return sg_plan_recipe(e->p, e->s->id.i, err) && explain_marker(e, ret, err) &&
-           explain_claim(e, id, ret, err) && explain_recipe(e, err) && explain_inputs(e, err);
+           explain_claim(e, id, ret, err) && explain_recipe(e, err) && explain_inputs(e, err) &&
+           explain_absent(e, ret, err);
 }
 
 bool sg_plan_explain(const struct sg_plan *p, struct sg_node_id n, struct sg_arena *a,

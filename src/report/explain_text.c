@@ -121,6 +121,8 @@ static void write_verdict(struct sg_out *o, const struct sg_explanation *x)
     sg_out_text(o, ".\n");
     if (x->view.verdict == SG_VERDICT_FRESH && x->view.completes)
         sg_out_text(o, "It is over now: the next run renames its partial marker.\n");
+    if (x->view.verdict == SG_VERDICT_BLOCKED && x->source != NULL)
+        sg_out_printf(o, "%s is looked for at %s.\n", x->source, x->source_path);
     if (x->claim != NULL && x->view.verdict != SG_VERDICT_BUSY && !tells_claim(x))
         sg_out_printf(o, "Its claim: %s.\n", x->claim);
 }

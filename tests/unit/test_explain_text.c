@@ -64,6 +64,26 @@ static void the_verdict_is_one_sentence(void **state)
     fake_plan_free(f);
 }
 
+static void a_blocked_node_says_where_its_source_should_be(void **state)
+{
+    struct fake_plan *f = fake_plan_new();
+    struct sg_explanation x = explanation(f, SG_VERDICT_BLOCKED, SG_REASON_MISSING, "");
+    struct fake_out o;
+
+    (void)state;
+    fake_out_init(&o, (struct sg_out_config){ .utf8 = true });
+    x.lacks = "dim is not there";
+    x.source = "dim";
+    x.source_path = "/data/dim/_DONE";
+    sg_explain_text_write(&o.out, &x, NULL, 0);
+    assert_string_equal(fake_out_take(&o),
+                        "silver@2013-01-07T05 is blocked: dim is not there. It is stale (missing): "
+                        "it has no marker.\n"
+                        "dim is looked for at /data/dim/_DONE.\n");
+    fake_out_done(&o);
+    fake_plan_free(f);
+}
+
 static void a_fresh_node_says_who_made_it(void **state)
 {
     struct fake_plan *f = fake_plan_new();
@@ -131,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_verdict_is_one_sentence),
+        cmocka_unit_test(a_blocked_node_says_where_its_source_should_be),
         cmocka_unit_test(a_fresh_node_says_who_made_it),
         cmocka_unit_test(the_parts_are_a_table_with_a_mark_where_they_differ),
     };
