@@ -88,6 +88,7 @@ static void open_log(struct sg_active *a)
     return;
 failed:
     sg_buf_done(&path);
+    (void)sg_error_wrap(&err, "no log is kept");
     if (!r->log_failed)
         sg_run_notice(r, a->node, err.text);
     r->log_failed = true;
@@ -101,7 +102,7 @@ static void on_output(void *ctx, const char *bytes, size_t n)
     struct sg_error err = SG_ERROR_INIT;
 
     if (a->log_fd >= 0 && !sg_files_write_fd(a->log_fd, bytes, n, &err)) {
-        (void)sg_error_wrap(&err, "%s", a->log);
+        (void)sg_error_wrap(&err, "its log ends here: %s", a->log);
         if (!r->log_failed)
             sg_run_notice(r, a->node, err.text);
         r->log_failed = true;

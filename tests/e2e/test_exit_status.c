@@ -20,6 +20,11 @@ static const char graph[] = //
     "[source absent]\n"
     "partition = once\n"
     "path      = absent\n"
+    "[stage spoils_state]\n"
+    "partition = once\n"
+    "command   = sh -c 'rm -r .stagegraph/logs && : >.stagegraph/logs'\n"
+    "check     = none\n"
+    "output    = spoils_state\n"
     "[stage spoils]\n"
     "partition = once\n"
     "command   = sh -c 'rm -r warehouse && : >warehouse'\n"
@@ -359,6 +364,18 @@ static void a_store_that_goes_in_the_middle_fails_the_attempts(void **state)
     e2e_says(t->out, "Not a directory");
 }
 
+/* Without room for logs the run goes on: nothing but its log is lost. */
+static void a_state_directory_that_goes_in_the_middle_costs_the_logs_alone(void **state)
+{
+    struct e2e *t = *state;
+
+    begin(t);
+    e2e_run(t, 0, "run --only spoils_state,fine");
+    e2e_has_line(t->err, "stagegraph: fine: no log is kept: *Not a directory");
+    e2e_run(t, 1, "run --force --only fine,failed");
+    e2e_says(t->out, "failed: exit 3");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +384,7 @@ int main(void)
         e2e_test(debt_is_no_failure),
         e2e_test(a_signal_comes_before_all_else),
         e2e_test(a_state_directory_that_cannot_be_made_is_71),
+        e2e_test(a_state_directory_that_goes_in_the_middle_costs_the_logs_alone),
         e2e_test(usage_and_graph_errors_are_2),
         e2e_test(a_store_that_cannot_be_read_is_74),
         e2e_test(a_store_that_goes_in_the_middle_fails_the_attempts),
