@@ -220,6 +220,30 @@ static void of_a_run_that_was_killed(void **state)
     e2e_transcript_is(t, "ending-killed");
 }
 
+/* Silver is in the hands of another run. */
+static void of_a_run_that_left_nodes_to_another(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *other;
+    int gate;
+
+    begin(t);
+    e2e_edit(t, "stagegraph.ini", "timeout = 1s\n", "");
+    e2e_gate(t, "silver");
+    e2e_does(t, "silver", "read -r x <gate.silver\n");
+    other = e2e_start(t, NOW "run silver@2024-01-01T23");
+    gate = e2e_gate_reached(t, "silver");
+    for (const char *const *c =
+             (const char *const[]){ "run", "run -q", "run --json", "plan", "plan --json",
+                                    "explain silver@2024-01-01T23", "explain gold@2024-01-01",
+                                    "accept", "invalidate silver@2024-01-01T23 --yes", NULL };
+         *c != NULL; c++)
+        e2e_show(t, e2e_text(t, NOW "%s", *c));
+    e2e_gate_let_go(gate);
+    e2e_wait(other, 0);
+    e2e_transcript_is(t, "ending-busy");
+}
+
 /* What is there, but may not be all of it yet, is told apart from what is not there. */
 static void of_a_run_whose_source_has_not_settled(void **state)
 {
@@ -330,6 +354,7 @@ int main(void)
         e2e_test(of_a_run_that_was_terminated),
         e2e_test(of_a_run_that_was_blocked),
         e2e_test(of_a_run_that_was_killed),
+        e2e_test(of_a_run_that_left_nodes_to_another),
         e2e_test(of_a_run_whose_source_has_not_settled),
         e2e_test(of_a_run_that_only_completes_a_day),
         e2e_test(of_many_jobs_of_which_some_failed),
