@@ -313,9 +313,21 @@ struct leftovers {
     bool ok;
 };
 
-static bool is_leftover(const char *name)
+/* .MARKER.NONCE.tmp of a killed executor: with the marker removed it went too, but a kept one is
+ * replaced. */
+static bool is_temporary_marker(const char *name, const char *marker)
 {
-    return strcmp(name, "_temporary") == 0 || strncmp(name, ".spark-staging-", 15) == 0;
+    size_t n = strlen(name), of = strlen(marker);
+
+    return n > of + 6 && name[0] == '.' && strncmp(name + 1, marker, of) == 0 &&
+           name[1 + of] == '.' && strcmp(name + n - 4, ".tmp") == 0;
+}
+
+static bool is_leftover(const struct sg_attempt *a, const char *name)
+{
+    return strcmp(name, "_temporary") == 0 || strncmp(name, ".spark-staging-", 15) == 0 ||
+           is_temporary_marker(name, a->stage->marker) ||
+           (a->stage->partial && is_temporary_marker(name, a->stage->partial_marker));
 }
 
 static bool remove_leftover(void *ctx, const char *name, const struct sg_entry *entry)
@@ -324,7 +336,7 @@ static bool remove_leftover(void *ctx, const char *name, const struct sg_entry *
     const char *path;
 
     (void)entry;
-    if (!is_leftover(name))
+    if (!is_leftover(l->a, name))
         return true;
     path = sg_arena_printf(&l->a->arena, l->err, "%s/%s", l->dir, name);
     l->ok = path && sg_store_remove_tree(l->a->run->store, path, l->err);

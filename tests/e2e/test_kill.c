@@ -382,6 +382,24 @@ static void a_kept_marker_says_running_while_it_does_and_never_counts(void **sta
     assert_true(e2e_has_receipt(t, hour));
 }
 
+static void what_a_kill_left_of_a_marker_goes_with_the_next_attempt(void **state)
+{
+    struct e2e *t = *state;
+    const char *left;
+
+    e2e_flights(t);
+    left = e2e_text(t, "%s/._SUCCESS.0123456789abcdef.tmp", e2e_output(t, hour));
+    e2e_run(t, 0, "run %s", hour);
+    e2e_write(t, left, "{\"stagegraph\":1,");
+    e2e_run(t, 0, "run --force %s", hour);
+    assert_false(e2e_exists(t, left));
+    /* Here the marker isn't removed, but replaced. */
+    e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\nkeep_marker = yes\n");
+    e2e_write(t, left, "{\"stagegraph\":1,");
+    e2e_run(t, 0, "run --force %s", hour);
+    assert_false(e2e_exists(t, left));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +411,7 @@ int main(void)
         e2e_test(a_dead_claim_beside_its_own_receipt_makes_nothing_stale),
         e2e_test(a_dead_claim_beside_its_own_receipt_is_dropped_by_the_next_run),
         e2e_test(a_kept_marker_says_running_while_it_does_and_never_counts),
+        e2e_test(what_a_kill_left_of_a_marker_goes_with_the_next_attempt),
         e2e_test(the_executor_may_be_killed_at_any_step),
         e2e_test(the_shim_may_be_killed_at_any_step),
         e2e_test(both_may_be_killed_at_any_step),
