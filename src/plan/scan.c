@@ -640,6 +640,15 @@ static bool misses_inputs(const struct sg_plan *p)
     return false;
 }
 
+/* A job's own marker, from its end until the receipt takes its place or the attempt fails. What
+ * runs nothing (accept) leaves a foreign marker as it was. */
+static void forget_unfinished(struct sg_plan *p, const struct sg_seen_claim *c)
+{
+    if ((p->flags[c->node] & SG_NODE_HELD) && c->alive && c->attempt != SG_NO_ATTEMPT &&
+        p->kind[c->node] == SG_MARKER_FOREIGN)
+        p->kind[c->node] = SG_MARKER_ABSENT;
+}
+
 static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
 {
     if (!scan_claims(p, few, false, err) || !scan_all(p, err) ||
@@ -649,6 +658,7 @@ static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
         const struct sg_seen_claim *c = &p->claims[i];
         enum sg_marker_kind k = (enum sg_marker_kind)p->kind[c->node];
 
+        forget_unfinished(p, c);
         if (!c->alive && (k == SG_MARKER_DONE || k == SG_MARKER_ACCEPTED) &&
             !settle_dead(p, c, err))
             return false;

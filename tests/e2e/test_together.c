@@ -48,6 +48,32 @@ static void a_plan_shows_what_another_run_holds(void **state)
     e2e_wait(first, 0);
 }
 
+/* Spark writes one before it ends; the job may still fail, or its output be refused. */
+static void the_marker_of_a_job_that_still_runs_counts_for_nothing(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *first, *second;
+    int gate;
+
+    e2e_flights(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T21",
+             "[ -e again ] || { : >again; mkdir -p \"$out\"; : >\"$out/_SUCCESS\"; "
+             "read -r x <gate.a; exit 1; }\n");
+    first = e2e_start(t, "run %s", hour);
+    gate = e2e_gate_reached(t, "a");
+    e2e_plan_is(t, hour, "busy bronze 2024-01-01T21 1\n");
+    e2e_run(t, 4, "run %s", hour);
+    second = e2e_start(t, "run --wait %s", hour);
+    e2e_pause(t, 200);
+    assert_false(e2e_is_over(second));
+    e2e_gate_let_go(gate);
+    e2e_wait(first, 1);
+    e2e_wait(second, 0);
+    assert_true(e2e_is_whole(t, hour));
+    e2e_ran(t, "bronze@2024-01-01T21 bronze@2024-01-01T21");
+}
+
 static void a_run_that_waits_does_what_another_run_held(void **state)
 {
     struct e2e *t = *state;
@@ -455,6 +481,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         e2e_test(two_runs_on_overlapping_ranges_make_each_node_once),
         e2e_test(a_plan_shows_what_another_run_holds),
+        e2e_test(the_marker_of_a_job_that_still_runs_counts_for_nothing),
         e2e_test(a_run_that_waits_does_what_another_run_held),
         e2e_test(no_node_runs_while_another_run_makes_its_input),
         e2e_test(a_pool_holds_over_all_runs),
