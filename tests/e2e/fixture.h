@@ -141,6 +141,9 @@ void e2e_until_at(struct e2e_proc *p, int fd, const char *text, const char *file
 /* Until it ends; its output is then t->out and t->err. */
 #define e2e_wait(p, want) e2e_wait_at(p, want, __FILE__, __LINE__)
 void e2e_wait_at(struct e2e_proc *p, int want, const char *file, int line);
+/* Until it ends, whatever it leaves; its status. */
+#define e2e_end(p) e2e_end_at(p, __FILE__, __LINE__)
+int e2e_end_at(struct e2e_proc *p, const char *file, int line);
 void e2e_kill(struct e2e_proc *p, int signo);       /* the process alone */
 void e2e_kill_group(struct e2e_proc *p, int signo); /* as ^C does: its whole process group */
 /* Closes our end of its standard output. */

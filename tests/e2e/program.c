@@ -320,17 +320,24 @@ static void assert_nothing_left(struct e2e_proc *p, const char *file, int line)
     _fail(file, line);
 }
 
-void e2e_wait_at(struct e2e_proc *p, int want, const char *file, int line)
+int e2e_end_at(struct e2e_proc *p, const char *file, int line)
 {
-    struct e2e *t = p->t;
     int64_t deadline = e2e_patience();
 
     while (p->pidfd >= 0) {
         if (e2e_is_late(deadline))
-            e2e_fail_at(t, file, line, "%s does not end", p->command);
-        e2e_pump(t, 100);
+            e2e_fail_at(p->t, file, line, "%s does not end", p->command);
+        e2e_pump(p->t, 100);
     }
-    e2e_pump(t, 0);
+    e2e_pump(p->t, 0);
+    return p->status;
+}
+
+void e2e_wait_at(struct e2e_proc *p, int want, const char *file, int line)
+{
+    struct e2e *t = p->t;
+
+    (void)e2e_end_at(p, file, line);
     t->out = e2e_text(t, "%s", e2e_stdout(p));
     t->err = e2e_text(t, "%s", e2e_stderr(p));
     t->status = p->status;
