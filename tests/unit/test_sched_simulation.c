@@ -6,6 +6,7 @@
  *   test_sched_simulation            5,000 runs (SG_RUNS), seeds from 1 on
  *   test_sched_simulation SEED       one run, told line by line (or SG_SEED in the environment);
  *                                    without some jobs: SG_LEFT_OUT, a bit a job
+ *   SOAK_SECONDS=N SOAK_SEED=FIRST   run after run until the time is over (`ninja soak`)
  *
  * All chances of a run are drawn from its seed and a job's number, so a job does the same when
  * others are left out: a run that fails is made small by leaving out what is not needed for it.
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -690,7 +692,7 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
 
-    return text == NULL ? otherwise : strtoull(text, NULL, 0);
+    return text == NULL || *text == '\0' ? otherwise : strtoull(text, NULL, 0);
 }
 
 struct totals {
@@ -703,9 +705,12 @@ static void random_runs_keep_all_promises(void **state)
     struct totals *t = *state;
     struct sim s, again;
     uint64_t one = setting("SG_SEED", 0), left_out = setting("SG_LEFT_OUT", 0);
-    uint64_t first = one != 0 ? one : 1, end = one != 0 ? one + 1 : 1 + setting("SG_RUNS", 5000);
+    uint64_t first = one != 0 ? one : setting("SOAK_SEED", 1);
+    uint64_t seconds = one != 0 ? 0 : setting("SOAK_SECONDS", 0);
+    uint64_t runs = one != 0 ? 1 : setting("SG_RUNS", 5000);
+    time_t end = time(NULL) + (time_t)seconds;
 
-    for (uint64_t seed = first; seed < end; seed++, t->runs++) {
+    for (uint64_t seed = first; t->runs < runs || time(NULL) < end; seed++, t->runs++) {
         if (!passes(&s, seed, left_out, one != 0))
             report(&s, seed, left_out);
         for (int i = 0; i < SG_STATES; i++)
@@ -716,6 +721,9 @@ static void random_runs_keep_all_promises(void **state)
         if (again.trace != s.trace)
             fail_msg("seed %llu gives other actions each time", (unsigned long long)seed);
     }
+    if (seconds != 0)
+        print_message("soak: scheduler: %llu simulated runs from seed %llu on\n",
+                      (unsigned long long)t->runs, (unsigned long long)first);
 }
 
 static void they_go_through_every_cell_of_the_table(void **state)
