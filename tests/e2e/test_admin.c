@@ -10,6 +10,10 @@
 
 static void init_writes_a_graph_that_passes_check_and_runs(void **state)
 {
+    static const char write_out[] =
+        "awk '/^# \\[/ { skip = 1 } /^\\[/ { skip = 0 } "
+        "!skip && /^# [a-z_]+ = ./ { sub(/^# /, \"\") } { print }' stagegraph.ini >new && "
+        "! cmp -s new stagegraph.ini && mv new stagegraph.ini";
     struct e2e *t = *state;
     const char *text;
 
@@ -31,8 +35,14 @@ static void init_writes_a_graph_that_passes_check_and_runs(void **state)
     e2e_run(t, 0, "graph");
     e2e_has_line(t->out, "*report*day*days*");
     e2e_says(e2e_read(t, "warehouse/days/dt=2024-01-09/part-0"), "2024-01-09");
-    /* What is a comment is a default: without the comments it is the same graph. */
     assert_true(e2e_exists(t, "warehouse/report/dt=2024-01-07/part-0"));
+    /* What is a comment is a default: with all of them written out it is the same graph. */
+    e2e_wait(e2e_start_argv(t, (const char *const[]){ "/bin/sh", "-c", write_out, NULL }), 0);
+    text = e2e_read(t, "stagegraph.ini");
+    e2e_has_line(text, "timezone = UTC");
+    e2e_has_line(text, "check = written");
+    e2e_run(t, 0, "check");
+    e2e_run(t, 0, "plan --exit-code");
 }
 
 static void init_never_overwrites(void **state)
