@@ -545,14 +545,15 @@ static const struct sg_store_ops file_ops = {
     .now = file_now,
 };
 
-/* A root that is not there yet is made by the first claim; one that can't ever be a directory would
- * look like a store in which everything is missing. */
-static bool check_root(const char *path, struct sg_error *err)
+/* What is not there yet will be made. But of a root that is something else, or lies below it, every
+ * answer would be "absent". */
+static bool check_root(const struct sg_file_store *f, struct sg_error *err)
 {
     struct stat st;
-    int sys = stat(path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 
-    return sys == 0 || sys == ENOENT || sg_error_set(err, SG_ERROR_STORE, sys, "root %s", path);
+    if (f->io.stat(f->io.ctx, f->base.root, &st) != 0)
+        return errno == ENOENT || sg_file_fail(err, errno, "open the store", f->base.root);
+    return S_ISDIR(st.st_mode) || sg_file_fail(err, ENOTDIR, "open the store", f->base.root);
 }
 
 bool sg_file_store_open(const char *path, bool sync, const struct sg_io *io, struct sg_store **ret,
@@ -565,8 +566,6 @@ bool sg_file_store_open(const char *path, bool sync, const struct sg_io *io, str
         n--;
     if (n >= PATH_MAX)
         return sg_error_set(err, SG_ERROR_GRAPH, ENAMETOOLONG, "root %s", path);
-    if (!check_root(path, err))
-        return false;
     f = calloc(1, sizeof(*f));
     if (f != NULL) {
         f->base.root = strndup(path, n);
@@ -586,6 +585,10 @@ bool sg_file_store_open(const char *path, bool sync, const struct sg_io *io, str
     f->base.sync = sync;
     f->prefix = n == 1 ? "" : f->base.root;
     f->io = io != NULL ? *io : sg_io_system;
+    if (!check_root(f, err)) {
+        sg_store_free(&f->base);
+        return false;
+    }
     *ret = &f->base;
     return true;
 }

@@ -35,6 +35,25 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void a_root_that_is_no_directory_is_an_error_of_the_store(void **state)
+{
+    struct sg_store *s = NULL;
+    char path[4096];
+
+    (void)state;
+    scratch_write(&dir, "file", "x");
+    for (size_t i = 0; i < 2; i++) {
+        struct sg_store_config c = { .root = path };
+
+        (void)snprintf(path, sizeof(path), i == 0 ? "%s/file" : "%s/file/below", dir.dir);
+        assert_false(sg_store_open(&c, &s, &err));
+        assert_int_equal(err.code, SG_ERROR_STORE);
+        assert_non_null(strstr(err.text, path));
+        assert_non_null(strstr(err.text, "Not a directory"));
+        sg_error_clear(&err);
+    }
+}
+
 static bool is_same(const struct sg_entry *a, const struct sg_entry *b)
 {
     return a->kind == b->kind && a->ident.id == b->ident.id && a->ident.len == b->ident.len &&
@@ -634,6 +653,7 @@ int main(void)
         cmocka_unit_test(stat_tells_files_directories_and_what_is_not_there),
         cmocka_unit_test(stat_many_on_threads_gives_each_path_its_own_answer),
         cmocka_unit_test(a_root_that_is_not_there_reads_as_empty),
+        cmocka_unit_test(a_root_that_is_no_directory_is_an_error_of_the_store),
         cmocka_unit_test(list_gives_every_child_once),
         cmocka_unit_test(walk_leaves_hidden_names_out_and_follows_links_to_their_targets),
         cmocka_unit_test(a_walk_needs_no_stack_for_depth),
