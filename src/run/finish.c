@@ -15,24 +15,25 @@ static bool check_output(struct sg_attempt *a, struct sg_member *m, const struct
                          struct sg_error *err)
 {
     const struct sg_stage *s = a->stage;
+    const char *full;
 
     if (s->check == SG_CHECK_NONE)
         return true;
+    full = sg_vars_uri(&a->arena, sg_store_root(a->run->store), m->dir, err);
+    if (full == NULL)
+        return false;
     if (f->files == 0) {
         if (s->empty_ok)
             return sg_store_make_dir(a->run->store, m->dir, err);
-        sg_member_result(m, SG_RESULT_CHECK_FAILED, "no data file in %s/%s",
-                         sg_store_root(a->run->store), m->dir);
+        sg_member_result(m, SG_RESULT_CHECK_FAILED, "no data file in %s", full);
         return true;
     }
     if (s->check == SG_CHECK_WRITTEN && f->newest_ns < m->claim.ident.mtime_ns)
         sg_member_result(m, SG_RESULT_CHECK_FAILED,
-                         "no data file in %s/%s was written by this attempt (check = written)",
-                         sg_store_root(a->run->store), m->dir);
+                         "no data file in %s was written by this attempt (check = written)", full);
     else if (s->check == SG_CHECK_REWRITTEN && f->oldest_ns < m->claim.ident.mtime_ns)
         sg_member_result(m, SG_RESULT_CHECK_FAILED,
-                         "a data file in %s/%s is older than this attempt (check = rewritten)",
-                         sg_store_root(a->run->store), m->dir);
+                         "a data file in %s is older than this attempt (check = rewritten)", full);
     return true;
 }
 

@@ -105,6 +105,14 @@ static bool make_partitions(struct sg_vars *v, struct sg_buf *out, struct sg_err
     return sg_buf_adds(out, v->files.partitions, err);
 }
 
+/* Between the root and a path below it: "/" and "file:///" have it already. */
+static const char *root_slash(const char *root)
+{
+    size_t n = strlen(root);
+
+    return n > 0 && root[n - 1] == '/' ? "" : "/";
+}
+
 static bool make_root(struct sg_vars *v, struct sg_buf *out, struct sg_error *err)
 {
     return sg_buf_adds(out, v->root, err);
@@ -125,7 +133,7 @@ static bool make_output_root(struct sg_vars *v, struct sg_buf *out, struct sg_er
         n--;
     if (n == 0)
         return sg_buf_adds(out, v->root, err);
-    return sg_buf_addf(out, err, "%s/%.*s", v->root, (int)n, pieces[0].text);
+    return sg_buf_addf(out, err, "%s%s%.*s", v->root, root_slash(v->root), (int)n, pieces[0].text);
 }
 
 static bool make_stage(struct sg_vars *v, struct sg_buf *out, struct sg_error *err)
@@ -155,7 +163,7 @@ static bool make_state_dir(struct sg_vars *v, struct sg_buf *out, struct sg_erro
 
 static bool make_output(struct sg_vars *v, struct sg_buf *out, struct sg_error *err)
 {
-    return sg_buf_addf(out, err, "%s/", v->root) &&
+    return sg_buf_addf(out, err, "%s%s", v->root, root_slash(v->root)) &&
            sg_stage_path(v->graph, v->stage, v->first, out, err);
 }
 
@@ -453,5 +461,6 @@ bool sg_vars_partitions_text(const struct sg_vars *v, struct sg_buf *out, struct
 const char *sg_vars_uri(struct sg_arena *a, const char *root, const char *path,
                         struct sg_error *err)
 {
-    return *path ? sg_arena_printf(a, err, "%s/%s", root, path) : sg_arena_text(a, root, err);
+    return *path ? sg_arena_printf(a, err, "%s%s%s", root, root_slash(root), path)
+                 : sg_arena_text(a, root, err);
 }

@@ -367,6 +367,21 @@ static void outputs_are_uris_where_the_root_is_one(void **state)
     close_job(&t);
 }
 
+static void a_root_that_ends_in_a_slash_gets_no_second_one(void **state)
+{
+    struct telling t;
+
+    (void)state;
+    open_job(&t,
+             HEAD "[stage a]\ncommand = ${output} ${output_root} ${root}\noutput = a/${ds}/${HH}\n",
+             "a@2024-01-01T05");
+    t.v.root = "/";
+    assert_string_equal(words(&t, false), "/a/2024-01-01/05|/a|/");
+    t.v.root = "file:///";
+    assert_string_equal(words(&t, false), "file:///a/2024-01-01/05|file:///a|file:///");
+    close_job(&t);
+}
+
 /* ---- words ---- */
 
 #define PARAMS                                                                                     \
@@ -571,6 +586,8 @@ static void a_uri_is_the_root_and_a_path(void **state)
     assert_string_equal(sg_vars_uri(&a, "/w", "a/b", &err), "/w/a/b");
     assert_string_equal(sg_vars_uri(&a, "hdfs://ns/w", "a b", &err), "hdfs://ns/w/a b"); /* raw */
     assert_string_equal(sg_vars_uri(&a, "/w", "", &err), "/w");
+    assert_string_equal(sg_vars_uri(&a, "/", "a/b", &err), "/a/b");
+    assert_string_equal(sg_vars_uri(&a, "file:///", "a/b", &err), "file:///a/b");
     sg_arena_done(&a);
 }
 
@@ -584,6 +601,7 @@ int main(void)
         cmocka_unit_test(the_rest_of_the_variables),
         cmocka_unit_test(the_output_root_is_what_comes_before_the_first_variable),
         cmocka_unit_test(outputs_are_uris_where_the_root_is_one),
+        cmocka_unit_test(a_root_that_ends_in_a_slash_gets_no_second_one),
         cmocka_unit_test(words_are_split_before_values_come_in),
         cmocka_unit_test(options_are_words_and_are_expanded_once),
         cmocka_unit_test(inputs_are_the_partitions_that_are_there),
