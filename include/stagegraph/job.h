@@ -70,6 +70,7 @@ struct sg_job_spec {
     const int *more_locks; /* further ones that are to live as long: of a pool, of other members */
     size_t n_more_locks;   /* at most SG_SHIM_LOCKS_MAX */
     const char *nonce;     /* in envp as STAGEGRAPH_NONCE too */
+    uint64_t open_files;   /* the command's soft limit; 0: as ours is */
     int64_t timeout_ms;    /* 0: none */
     int64_t grace_ms;
     bool no_measure;                                           /* for check commands */

@@ -314,6 +314,7 @@ static bool start_process(struct sg_active *a, bool check, struct sg_error *err)
         .lock_fd = a->attempt->members[first].claim.lock_fd,
         .more_locks = locks,
         .nonce = a->attempt->nonce,
+        .open_files = a->run->caller_files,
         .timeout_ms = s->timeout_s * 1000,
         .grace_ms = s->grace_s * 1000,
         .no_measure = check,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -143,13 +144,13 @@ static int spawn(const struct sg_job_spec *spec, const struct pipes *p, char *co
 static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, pid_t *ret)
 {
     static char name[] = "stagegraph-shim", version[] = SG_SHIM_VERSION;
-    char timeout[24], grace[24], locks[24], *workdir = strdup(spec->workdir), **argv;
+    char timeout[24], grace[24], locks[24], files[24], *workdir = strdup(spec->workdir), **argv;
     size_t n = 0;
     int e = ENOMEM;
 
     while (spec->argv[n] != NULL)
         n++;
-    argv = calloc(n + 7, sizeof(*argv));
+    argv = calloc(n + 8, sizeof(*argv));
     if (argv != NULL && workdir != NULL) {
         snprintf(timeout, sizeof(timeout), "%lld", (long long)spec->timeout_ms);
         snprintf(grace, sizeof(grace), "%lld", (long long)spec->grace_ms);
@@ -159,8 +160,10 @@ static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, pid
         argv[3] = grace;
         snprintf(locks, sizeof(locks), "%zu", spec->n_more_locks);
         argv[4] = locks;
-        argv[5] = workdir;
-        memcpy(argv + 6, spec->argv, n * sizeof(*argv));
+        snprintf(files, sizeof(files), "%" PRIu64, spec->open_files);
+        argv[5] = files;
+        argv[6] = workdir;
+        memcpy(argv + 7, spec->argv, n * sizeof(*argv));
         e = spawn(spec, p, argv, ret);
     }
     free(argv);

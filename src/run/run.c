@@ -239,16 +239,21 @@ static bool make_jobs(struct sg_run *r, struct sg_error *err)
     return true;
 }
 
-/* A job has an open file a member, its claim, and its shim gets them all. */
-static void raise_limit(const struct sg_run *r)
+/* A job has an open file a member, its claim, which its shim gets, and a few more: its socket, its
+ * output, its log, its process, what is held for it. Jobs get the caller's limit back: there are
+ * programs that go through all numbers below it, or use select(). */
+static void raise_limit(struct sg_run *r)
 {
-    uint64_t want = ((uint64_t)r->c.jobs + 1) * r->most_members + 256;
+    uint64_t jobs = r->n_jobs < (uint64_t)r->c.jobs ? r->n_jobs : (uint64_t)r->c.jobs;
+    uint64_t want = (jobs + 1) * (r->most_members + 12) + 128;
     struct rlimit l;
 
-    if (!r->has_batches || getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= want)
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= want || l.rlim_cur == l.rlim_max)
         return;
+    r->caller_files = l.rlim_cur;
     l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &l); /* else a claim that can't be taken says so */
+    if (setrlimit(RLIMIT_NOFILE, &l) != 0) /* then a claim that can't be taken says so */
+        r->caller_files = 0;
 }
 
 /*

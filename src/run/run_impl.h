@@ -54,6 +54,7 @@ struct sg_run {
     uint8_t *result;       /* by node: what became of it; NONE while it is to be tried (again) */
     uint32_t most_members; /* of a job */
     bool has_batches;
+    uint64_t caller_files; /* its soft limit of open files, which ours is above; 0: it isn't */
     uint32_t n_jobs;
     struct sg_sched_job *jobs;
     struct sg_sched_stage *stages;

@@ -65,7 +65,7 @@ struct shim {
     int64_t paused_at_ns; /* 0: not paused */
     int64_t timeout_ns, grace_ns;
     int control;      /* -1: the executor is dead */
-    int n_locks;      /* besides the claim's */
+    uint64_t n_locks; /* besides the claim's */
     sigset_t waiting; /* the mask while it waits: all but CHLD blocked */
     struct sg_shim_news news;
     struct sg_tree tree;
@@ -73,6 +73,7 @@ struct shim {
     /* The command, before it is one. */
     char **argv; /* argv[-1] may be used too */
     const char *workdir;
+    uint64_t files; /* its soft limit of open files; 0: as it is */
     volatile int start_errno;
     volatile bool no_workdir;
     char path[PATH_MAX];
@@ -153,6 +154,16 @@ static int exec_command(struct shim *s)
     }
 }
 
+static void set_files(uint64_t soft)
+{
+    struct rlimit l;
+
+    if (soft == 0 || getrlimit(RLIMIT_NOFILE, &l) != 0)
+        return;
+    l.rlim_cur = soft;
+    (void)setrlimit(RLIMIT_NOFILE, &l); /* can't fail: it was raised from there */
+}
+
 /* Runs in the shim's memory, which waits meanwhile. If the shim is killed, the kernel sends TERM to
  * the command: with the executor gone too, that is all there is before its claim is taken over. */
 static int child(void *ctx)
@@ -166,6 +177,7 @@ static int child(void *ctx)
     sigemptyset(&none);
     (void)setsid(); /* can't fail: it has just been forked */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    set_files(s->files);
     if (chdir(s->workdir) != 0) {
         s->start_errno = errno;
         s->no_workdir = true;
@@ -515,9 +527,9 @@ static void prepare(struct shim *s)
     sigset_t all;
 
     (void)fcntl(SG_SHIM_CONTROL_FD, F_SETFD, FD_CLOEXEC);
-    for (int i = 0; i <= s->n_locks; i++)
+    for (int i = 0; i <= (int)s->n_locks; i++)
         (void)fcntl(SG_SHIM_LOCK_FD + i, F_SETFD, FD_CLOEXEC);
-    closefrom(SG_SHIM_LOCK_FD + 1 + s->n_locks); /* what our caller's caller forgot to close */
+    closefrom(SG_SHIM_LOCK_FD + 1 + (int)s->n_locks); /* what our caller's caller forgot to close */
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     s->waiting = all;
@@ -539,16 +551,16 @@ static bool parse_ms(const char *text, int64_t *ret_ns)
     return true;
 }
 
-static bool parse_locks(const char *text, int *ret)
+static bool parse_count(const char *text, uint64_t most, uint64_t *ret)
 {
     char *end;
-    long n;
+    unsigned long long n;
 
     errno = 0;
-    n = strtol(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || n < 0 || n > SG_SHIM_LOCKS_MAX)
+    n = strtoull(text, &end, 10);
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || n > most)
         return false;
-    *ret = (int)n;
+    *ret = n;
     return true;
 }
 
@@ -568,12 +580,13 @@ int main(int argc, char **argv)
 
     s.control = SG_SHIM_CONTROL_FD;
     s.news.status = -1;
-    if (argc < 7 || strcmp(argv[1], SG_SHIM_VERSION) != 0 || !parse_ms(argv[2], &s.timeout_ns) ||
-        !parse_ms(argv[3], &s.grace_ns) || !parse_locks(argv[4], &s.n_locks) ||
+    if (argc < 8 || strcmp(argv[1], SG_SHIM_VERSION) != 0 || !parse_ms(argv[2], &s.timeout_ns) ||
+        !parse_ms(argv[3], &s.grace_ns) || !parse_count(argv[4], SG_SHIM_LOCKS_MAX, &s.n_locks) ||
+        !parse_count(argv[5], UINT64_MAX, &s.files) ||
         getsockopt(SG_SHIM_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &n) != 0)
         return refuse();
-    s.workdir = argv[5];
-    s.argv = argv + 6;
+    s.workdir = argv[6];
+    s.argv = argv + 7;
     prepare(&s);
     if (!start(&s))
         return 0;
