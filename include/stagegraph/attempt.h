@@ -45,10 +45,11 @@ struct sg_member {
     bool marker_gone; /* we have taken its marker away, and put none in its place */
     char *dir;        /* its output, relative to the root */
     struct sg_decision decision;
-    uint64_t output_id;    /* of the output directory before the job; 0: there was none */
-    enum sg_result result; /* NONE while it is to run */
-    bool later;            /* not in this attempt: the members before it end at a hole */
-    char why[600];         /* for people; "" */
+    uint64_t output_id;      /* of the output directory before the job; 0: there was none */
+    enum sg_result result;   /* NONE while it is to run */
+    enum sg_error_code code; /* of an error of ours that made it fail; NONE: it was the job */
+    bool later;              /* not in this attempt: the members before it end at a hole */
+    char why[600];           /* for people; "" */
     double version_seconds;
 };
 
@@ -97,7 +98,8 @@ void sg_attempt_prepare(struct sg_attempt *a);
 
 /* How the command came out. */
 struct sg_attempt_outcome {
-    enum sg_result result; /* OK, or what every member that is not credited gets */
+    enum sg_result result;   /* OK, or what every member that is not credited gets */
+    enum sg_error_code code; /* of an error of ours that it comes from, or NONE */
     const char *why;
     double seconds;
     bool stuck; /* processes of the job are still alive: claims stay */

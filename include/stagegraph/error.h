@@ -26,9 +26,10 @@
 /* What a caller may branch on. The order is not a ranking; cli has the table of exit statuses. */
 enum sg_error_code {
     SG_ERROR_NONE = 0,
-    SG_ERROR_USAGE,  /* the command line: exit 2 */
-    SG_ERROR_GRAPH,  /* the graph file: exit 2 */
-    SG_ERROR_STORE,  /* the store can't be reached, or refuses: exit 74 */
+    SG_ERROR_USAGE, /* the command line: exit 2 */
+    SG_ERROR_GRAPH, /* the graph file: exit 2 */
+    SG_ERROR_STORE, /* the store can't be reached, or refuses: exit 74 */
+    /* What this machine or process has run out of is SYSTEM whatever it was wanted for. */
     SG_ERROR_SYSTEM, /* the machine: processes, descriptors, the state directory: exit 71 */
     SG_ERROR_MEMORY, /* exit 71 */
     SG_ERROR_LIMIT,  /* a bound of ours on input (a buffer's limit): the caller maps it */
@@ -47,13 +48,17 @@ struct sg_error {
     }
 
 /* Sets err to "text" or "text: strerror(sys)" when sys is not 0. Always returns false. The code is
- * one of the others than NONE; an argument may be err's own text. */
+ * one of the others than NONE; USAGE, GRAPH and STORE become SYSTEM where sys is a shortage. An
+ * argument may be err's own text. */
 bool sg_error_set(struct sg_error *err, enum sg_error_code code, int sys, const char *fmt, ...)
     SG_PRINTF(4, 5);
 
 /* Puts "text: " in front of what err says already; code and sys stay. Always returns false. That
  * err is set is a promise of the caller's. */
 bool sg_error_wrap(struct sg_error *err, const char *fmt, ...) SG_PRINTF(2, 3);
+
+/* Descriptors, processes, memory: is that what an errno says there is not enough of? */
+bool sg_error_is_shortage(int sys);
 
 /* As SG_ERROR_INIT, without writing the whole text. */
 void sg_error_clear(struct sg_error *err);

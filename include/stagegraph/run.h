@@ -36,6 +36,7 @@ struct sg_run_config {
 };
 
 struct sg_run;
+struct sg_outcome;
 bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_error *err) SG_MUST;
 void sg_run_free(struct sg_run *r);
 /* Runs the loop until all is over. False: code store (74), system (71), bug (70): what could be
@@ -43,8 +44,8 @@ void sg_run_free(struct sg_run *r);
 bool sg_run_go(struct sg_run *r, struct sg_error *err) SG_MUST;
 void sg_run_interrupt(struct sg_run *r, int signo); /* first: orderly; second: hard */
 void sg_run_suspend(struct sg_run *r, bool suspended);
-/* Nodes by final result, after sg_run_go. */
-const uint32_t *sg_run_results(const struct sg_run *r);
+/* What became of all nodes, after sg_run_go. */
+const struct sg_outcome *sg_run_outcome(const struct sg_run *r);
 
 /* How long a run of the plan would take with so many jobs at once: the scheduler with each job as
  * long as is usual, and what is not known in no time. *ret_s NaN: the plan has too many jobs, or
@@ -59,8 +60,10 @@ bool sg_run_id_new(struct sg_wall now, char ret[SG_RUN_ID_TEXT], struct sg_error
 /* The exit status of the contract's section 3 for what happened; signals come before it. */
 struct sg_outcome {
     uint32_t n_result[SG_RESULT_COUNT];
-    uint32_t plan_blocked_must, plan_busy; /* from the plan: nodes that were never jobs */
+    uint32_t n_bug, n_system; /* of them: failures of ours, or of this machine */
 };
+/* One more node with its final result; code: of the error of ours that it comes from, or NONE. */
+void sg_outcome_add(struct sg_outcome *o, enum sg_result result, enum sg_error_code code);
 int sg_outcome_status(const struct sg_outcome *o);
 
 #endif

@@ -1,5 +1,6 @@
 #include "stagegraph/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,11 @@ static void join(struct sg_error *err, const char *front, size_t n_front, const 
     fit(err, all, n + n_back);
 }
 
+bool sg_error_is_shortage(int sys)
+{
+    return sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == EAGAIN;
+}
+
 bool sg_error_set(struct sg_error *err, enum sg_error_code code, int sys, const char *fmt, ...)
 {
     /* Formatted apart, since an argument may be the text that err has now. */
@@ -81,7 +87,12 @@ bool sg_error_set(struct sg_error *err, enum sg_error_code code, int sys, const 
         join(err, clause, n, strerror_r(sys, reason, sizeof(reason)));
     else
         fit(err, clause, n);
-    err->code = code == SG_ERROR_NONE ? SG_ERROR_BUG : code;
+    if (code == SG_ERROR_NONE)
+        err->code = SG_ERROR_BUG;
+    else if (sg_error_is_shortage(sys) && code < SG_ERROR_SYSTEM)
+        err->code = SG_ERROR_SYSTEM;
+    else
+        err->code = code;
     err->sys = sys;
     return false;
 }

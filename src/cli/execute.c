@@ -388,7 +388,6 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
 {
     struct execution x = { .cli = cli, .state = SG_STATE_INIT };
     struct sg_sink sinks[4];
-    struct sg_outcome outcome = { 0 };
     int status = -1;
 
     if (!sg_outputs_open(cli, &x.outs, err))
@@ -407,8 +406,7 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
     tell_of_history(&x);
     if (has_work(cli->plan))
         prune_logs(&x);
-    memcpy(outcome.n_result, sg_run_results(x.run), sizeof(outcome.n_result));
-    status = sg_outcome_status(&outcome);
+    status = sg_outcome_status(sg_run_outcome(x.run));
 done:
     sg_run_free(x.run);
     sg_console_free(x.console);

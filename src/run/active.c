@@ -248,6 +248,8 @@ static void on_end(void *ctx, const struct sg_job_end *end)
     bool was_check = a->phase == PHASE_CHECK;
 
     tell_end(a, end);
+    if (end->how == SG_JOB_NOT_STARTED && sg_error_is_shortage(end->sys_errno))
+        a->outcome.code = SG_ERROR_SYSTEM;
     if (end->stuck > 0)
         a->outcome.stuck = true;
     if (!was_check) {
@@ -275,6 +277,7 @@ static void on_end(void *ctx, const struct sg_job_end *end)
             return;
         } else {
             (void)snprintf(a->why, sizeof(a->why), "check: %.280s", err.text);
+            a->outcome.code = err.code;
             result = SG_RESULT_CHECK_FAILED;
         }
     }
@@ -349,6 +352,7 @@ static bool take_hold(struct sg_active *a)
     }
     for (uint32_t i = 0; i < at->n_members; i++) {
         at->members[i].result = SG_RESULT_FAILED;
+        at->members[i].code = err.code;
         (void)snprintf(at->members[i].why, sizeof(at->members[i].why), "%.590s", err.text);
     }
     return false;
@@ -407,6 +411,7 @@ static void prepare_done(void *ctx)
     sg_run_started(a);
     if (!start_process(a, false, &err)) {
         (void)snprintf(a->why, sizeof(a->why), "%.290s", err.text);
+        a->outcome.code = err.code;
         finish(a, SG_RESULT_FAILED);
     }
 }

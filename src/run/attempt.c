@@ -63,6 +63,7 @@ void sg_member_result(struct sg_member *m, enum sg_result result, const char *fm
 void sg_member_failed(struct sg_member *m, const struct sg_error *err)
 {
     sg_member_result(m, SG_RESULT_FAILED, "%s", err->text);
+    m->code = err->code;
 }
 
 bool sg_member_remove_marker(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)

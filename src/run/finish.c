@@ -254,11 +254,13 @@ static void finish_member(struct sg_attempt *a, struct sg_member *m, int64_t mad
 {
     struct sg_error err = SG_ERROR_INIT;
 
-    if (o->result != SG_RESULT_OK && !is_credited(a, m, done))
+    if (o->result != SG_RESULT_OK && !is_credited(a, m, done)) {
         sg_member_result(m, o->result, "%s", o->why);
-    else if (!meet_members(a, m, made_first, o, &err) ||
-             (m->result == SG_RESULT_NONE && !complete(a, m, o->seconds, &err)))
+        m->code = o->code;
+    } else if (!meet_members(a, m, made_first, o, &err) ||
+               (m->result == SG_RESULT_NONE && !complete(a, m, o->seconds, &err))) {
         sg_member_failed(m, &err);
+    }
     if (m->result == SG_RESULT_NONE) {
         m->result = SG_RESULT_OK;
         sg_member_drop(a, m);

@@ -141,7 +141,8 @@ void sg_active_tell(struct sg_active *a, bool retried)
             sg_run_skipped(r, n, m->result, m->why);
             continue;
         }
-        r->n_result[m->result] += !again;
+        if (!again)
+            sg_outcome_add(&r->outcome, m->result, m->code);
         sg_run_finished(a, m, again);
     }
 }

@@ -19,16 +19,28 @@ bool sg_run_id_new(struct sg_wall now, char ret[SG_RUN_ID_TEXT], struct sg_error
     return true;
 }
 
+void sg_outcome_add(struct sg_outcome *o, enum sg_result result, enum sg_error_code code)
+{
+    o->n_result[result]++;
+    o->n_bug += code == SG_ERROR_BUG;
+    o->n_system += code == SG_ERROR_SYSTEM || code == SG_ERROR_MEMORY;
+}
+
 /*
- * The exit status of section 3, where no signal, no system failure and no failing store comes
- * first: a failed node (1) before timeouts alone (5) before nodes left to another run (4) before
- * blocked ones (3). What lies behind a failed or busy node doesn't change it, so blocked nodes
- * count only where nothing failed and nothing was busy.
+ * The exit status of section 3, where no signal and no error that ended the run comes first: a node
+ * that a bug of ours (70) or this machine (71) made fail; a failed node (1) before timeouts alone
+ * (5) before nodes left to another run (4) before blocked ones (3). What lies behind a failed or
+ * busy node doesn't change it, so blocked nodes count only where nothing failed and nothing was
+ * busy.
  */
 int sg_outcome_status(const struct sg_outcome *o)
 {
     uint32_t failed = 0;
 
+    if (o->n_bug > 0)
+        return 70;
+    if (o->n_system > 0)
+        return 71;
     for (int r = 0; r < SG_RESULT_COUNT; r++)
         if (sg_result_is_failure((enum sg_result)r) && r != SG_RESULT_TIMEOUT)
             failed += o->n_result[r];
@@ -36,9 +48,7 @@ int sg_outcome_status(const struct sg_outcome *o)
         return 1;
     if (o->n_result[SG_RESULT_TIMEOUT] > 0)
         return 5;
-    if (o->n_result[SG_RESULT_BUSY] > 0 || o->plan_busy > 0)
+    if (o->n_result[SG_RESULT_BUSY] > 0)
         return 4;
-    if (o->n_result[SG_RESULT_BLOCKED] > 0 || o->plan_blocked_must > 0)
-        return 3;
-    return 0;
+    return o->n_result[SG_RESULT_BLOCKED] > 0 ? 3 : 0;
 }

@@ -399,7 +399,6 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
 {
     struct sg_event e = sg_run_event(r, SG_EVENT_RUN_STARTED);
     struct sg_mono before = sg_mono_now();
-    struct sg_outcome outcome;
 
     if (!sg_job_subreaper(err))
         return false;
@@ -412,15 +411,13 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     sg_run_pump(r);
     if (!r->over && !sg_loop_run(r->c.loop, err))
         return false;
-    memcpy(outcome.n_result, r->n_result, sizeof(outcome.n_result));
-    outcome.plan_blocked_must = outcome.plan_busy = 0; /* they are among the results */
     e = sg_run_event(r, SG_EVENT_RUN_FINISHED);
     e.signo = r->signo;
-    e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&outcome);
+    e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&r->outcome);
     if (r->failed && !r->signo)
         e.exit_status = r->err.code == SG_ERROR_STORE ? 74 : r->err.code == SG_ERROR_BUG ? 70 : 71;
     e.seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
-    memcpy(e.n_result, r->n_result, sizeof(e.n_result));
+    memcpy(e.n_result, r->outcome.n_result, sizeof(e.n_result));
     sg_run_emit(r, &e);
     if (r->failed) {
         *err = r->err;
@@ -447,7 +444,7 @@ void sg_run_suspend(struct sg_run *r, bool suspended)
         sg_run_pump(r);
 }
 
-const uint32_t *sg_run_results(const struct sg_run *r)
+const struct sg_outcome *sg_run_outcome(const struct sg_run *r)
 {
-    return r->n_result;
+    return &r->outcome;
 }

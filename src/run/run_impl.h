@@ -61,7 +61,7 @@ struct sg_run {
     struct sg_sched_pool *pools;
     struct sg_active *active;
     struct sg_timer *timer;
-    uint32_t n_result[SG_RESULT_COUNT];
+    struct sg_outcome outcome;
     int signo;
     bool log_failed;
     bool over;

@@ -57,7 +57,7 @@ void sg_run_skipped(struct sg_run *r, struct sg_node_id n, enum sg_result result
     sg_run_event_node(r, &e, n, name);
     e.result = result;
     e.why = why;
-    r->n_result[result]++;
+    r->outcome.n_result[result]++;
     sg_run_emit(r, &e);
 }
 

@@ -413,7 +413,7 @@ static bool file_checksum(struct sg_store *s, const char *path, bool durable,
     }
     if (!sg_hash128_fd(fd, &hash, &len, err)) {
         sg_error_wrap(err, "checksum %s", full);
-        if (err->code == SG_ERROR_SYSTEM)
+        if (err->code == SG_ERROR_SYSTEM && !sg_error_is_shortage(err->sys))
             err->code = SG_ERROR_STORE;
         goto done;
     }

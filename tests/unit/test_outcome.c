@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 
-static int status_of(uint32_t results, bool plan_blocked, bool plan_busy)
+/* Of three nodes with each of the results. */
+static int status_of(uint32_t results)
 {
-    struct sg_outcome o = { .plan_blocked_must = plan_blocked, .plan_busy = plan_busy };
+    struct sg_outcome o = { .n_bug = 0 };
 
-    for (int r = 0; r < SG_RESULT_COUNT; r++)
-        o.n_result[r] = (results >> r & 1) * 3;
+    for (int i = 0; i < 3 * SG_RESULT_COUNT; i++)
+        if (results >> i / 3 & 1)
+            sg_outcome_add(&o, (enum sg_result)(i / 3), SG_ERROR_NONE);
     return sg_outcome_status(&o);
 }
 
@@ -35,8 +37,8 @@ static void each_result_has_its_status(void **state)
     assert_int_equal(sizeof(rows) / sizeof(rows[0]), SG_RESULT_COUNT);
     for (size_t i = 0; i < SG_RESULT_COUNT; i++) {
         assert_int_equal(rows[i].result, i);
-        if (status_of(1u << i, false, false) != rows[i].status)
-            fail_msg("%s: %d", sg_result_name(rows[i].result), status_of(1u << i, false, false));
+        if (status_of(1u << i) != rows[i].status)
+            fail_msg("%s: %d", sg_result_name(rows[i].result), status_of(1u << i));
     }
 }
 
@@ -45,34 +47,58 @@ static void of_several_the_first_of_1_5_4_3_counts(void **state)
     static const struct {
         const char *label;
         uint32_t results;
-        bool plan_blocked, plan_busy;
         int status;
     } rows[] = {
-        { "nothing at all", 0, false, false, 0 },
-        { "all fine", R(OK) | R(UNCHANGED) | R(COMPLETED), false, false, 0 },
-        { "a failure beside successes", R(OK) | R(FAILED), false, false, 1 },
-        { "a failure and a timeout", R(FAILED) | R(TIMEOUT), false, false, 1 },
-        { "a check and a timeout", R(CHECK_FAILED) | R(TIMEOUT), false, false, 1 },
-        { "blocked behind a failure", R(FAILED) | R(BLOCKED), false, false, 1 },
-        { "timeouts alone", R(OK) | R(TIMEOUT), false, false, 5 },
-        { "blocked behind a timeout", R(TIMEOUT) | R(BLOCKED), false, false, 5 },
-        { "a timeout and a busy one", R(TIMEOUT) | R(BUSY), false, false, 5 },
-        { "busy", R(OK) | R(BUSY), false, false, 4 },
-        { "blocked behind a busy one", R(BUSY) | R(BLOCKED), false, false, 4 },
-        { "busy in the plan", R(OK), false, true, 4 },
-        { "blocked in the plan", R(OK), true, false, 3 },
-        { "both in the plan", 0, true, true, 4 },
-        { "a failure, and both in the plan", R(FAILED), true, true, 1 },
-        { "a timeout, and both in the plan", R(TIMEOUT), true, true, 5 },
-        { "everything", (1u << SG_RESULT_COUNT) - 1, true, true, 1 },
+        { "nothing at all", 0, 0 },
+        { "all fine", R(OK) | R(UNCHANGED) | R(COMPLETED), 0 },
+        { "a failure beside successes", R(OK) | R(FAILED), 1 },
+        { "a failure and a timeout", R(FAILED) | R(TIMEOUT), 1 },
+        { "a check and a timeout", R(CHECK_FAILED) | R(TIMEOUT), 1 },
+        { "blocked behind a failure", R(FAILED) | R(BLOCKED), 1 },
+        { "timeouts alone", R(OK) | R(TIMEOUT), 5 },
+        { "blocked behind a timeout", R(TIMEOUT) | R(BLOCKED), 5 },
+        { "a timeout and a busy one", R(TIMEOUT) | R(BUSY), 5 },
+        { "busy", R(OK) | R(BUSY), 4 },
+        { "blocked behind a busy one", R(BUSY) | R(BLOCKED), 4 },
+        { "everything", (1u << SG_RESULT_COUNT) - 1, 1 },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int is = status_of(rows[i].results, rows[i].plan_blocked, rows[i].plan_busy);
+        int is = status_of(rows[i].results);
 
         if (is != rows[i].status)
             fail_msg("%s: %d", rows[i].label, is);
+    }
+}
+
+static void a_failure_of_ours_or_of_the_machine_comes_first(void **state)
+{
+    static const struct {
+        const char *label;
+        enum sg_error_code codes[3]; /* of one node that failed each */
+        int status;
+    } rows[] = {
+        { "the job alone", { SG_ERROR_NONE }, 1 },
+        { "the store of an attempt", { SG_ERROR_STORE }, 1 },
+        { "no process to be had", { SG_ERROR_SYSTEM }, 71 },
+        { "no memory", { SG_ERROR_MEMORY }, 71 },
+        { "a job, then no process", { SG_ERROR_NONE, SG_ERROR_SYSTEM }, 71 },
+        { "no process, then a job", { SG_ERROR_SYSTEM, SG_ERROR_STORE }, 71 },
+        { "a bug", { SG_ERROR_BUG }, 70 },
+        { "a bug beside the machine", { SG_ERROR_SYSTEM, SG_ERROR_BUG, SG_ERROR_NONE }, 70 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sg_outcome o = { .n_bug = 0 };
+
+        sg_outcome_add(&o, SG_RESULT_OK, SG_ERROR_NONE);
+        sg_outcome_add(&o, SG_RESULT_BLOCKED, SG_ERROR_NONE);
+        for (size_t k = 0; k < 3; k++)
+            sg_outcome_add(&o, SG_RESULT_FAILED, rows[i].codes[k]);
+        if (sg_outcome_status(&o) != rows[i].status)
+            fail_msg("%s: %d", rows[i].label, sg_outcome_status(&o));
     }
 }
 
@@ -101,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_result_has_its_status),
         cmocka_unit_test(of_several_the_first_of_1_5_4_3_counts),
+        cmocka_unit_test(a_failure_of_ours_or_of_the_machine_comes_first),
         cmocka_unit_test(a_run_id_is_its_time_and_six_digits),
     };
 
