@@ -26,10 +26,9 @@
 /* What a caller may branch on. The order is not a ranking; cli has the table of exit statuses. */
 enum sg_error_code {
     SG_ERROR_NONE = 0,
-    SG_ERROR_USAGE, /* the command line: exit 2 */
-    SG_ERROR_GRAPH, /* the graph file: exit 2 */
-    SG_ERROR_STORE, /* the store can't be reached, or refuses: exit 74 */
-    /* What this machine or process has run out of is SYSTEM whatever it was wanted for. */
+    SG_ERROR_USAGE,  /* the command line: exit 2 */
+    SG_ERROR_GRAPH,  /* the graph file: exit 2 */
+    SG_ERROR_STORE,  /* the store can't be reached, or refuses: exit 74 */
     SG_ERROR_SYSTEM, /* the machine: processes, descriptors, the state directory: exit 71 */
     SG_ERROR_MEMORY, /* exit 71 */
     SG_ERROR_LIMIT,  /* a bound of ours on input (a buffer's limit): the caller maps it */

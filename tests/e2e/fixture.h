@@ -58,6 +58,8 @@ struct e2e {
 
 int e2e_setup(void **state);
 int e2e_teardown(void **state);
+/* In a test of many trials, before each: the watchdog begins anew. */
+void e2e_lives(struct e2e *t);
 #define e2e_test(f) cmocka_unit_test_setup_teardown(f, e2e_setup, e2e_teardown)
 
 /* First in a test of what is not built yet: skips it, unless E2E_NOT_YET is set. */

@@ -296,3 +296,9 @@ void e2e_watchdog_stop(struct e2e *t)
     (void)waitpid(t->watchdog, NULL, 0);
     t->watchdog_fd = 0;
 }
+
+void e2e_lives(struct e2e *t)
+{
+    e2e_watchdog_stop(t);
+    e2e_watchdog_start(t);
+}

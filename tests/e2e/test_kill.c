@@ -99,6 +99,7 @@ static void one_kill(struct e2e *t, const char *who, long at)
     const char *when;
     bool was_done[2];
 
+    e2e_lives(t);
     start_over(t);
     (void)run_killed(t, who, at);
     when = e2e_text(t, "%s killed at %s", who, last_line(t, "killat.log"));
