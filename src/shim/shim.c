@@ -90,9 +90,17 @@ static int64_t now_ns(void)
 
 static void tell(struct shim *s, enum sg_shim_kind kind)
 {
+    struct timespec pause = { .tv_nsec = 10 * MS };
+
     s->news.kind = kind;
-    if (s->control >= 0) /* a few messages always fit; a dead executor shows as end of file */
-        (void)send(s->control, &s->news, sizeof(s->news), MSG_DONTWAIT | MSG_NOSIGNAL);
+    /* A few messages always fit, unless the kernel has no memory just now: without its news the
+     * job would be taken for lost. A dead executor shows as end of file. */
+    for (int i = 0; s->control >= 0 && i < 100; i++) {
+        if (send(s->control, &s->news, sizeof(s->news), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+            (errno != ENOMEM && errno != ENOBUFS))
+            return;
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 /* ---- the command */
