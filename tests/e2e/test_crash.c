@@ -538,9 +538,10 @@ enum victim {
     EVERYTHING,
     INT,
     TERM,
-    NAP
+    NAP,
+    VICTIMS
 };
-static const char *const victims[] = {
+static const char *const victims[VICTIMS] = {
     "executor",     "shim",       "shims", "job",  "executor+shims",
     "executor+job", "everything", "INT",   "TERM", "nap",
 };
@@ -558,7 +559,8 @@ static size_t kill_some(struct lab *l, enum e2e_who who, size_t most)
 /* Whether the executor is no more. */
 static bool strike(struct lab *l, struct e2e_proc *run)
 {
-    enum victim v = (enum victim)draw(l, sizeof(victims) / sizeof(victims[0]));
+    uint32_t drawn = draw(l, VICTIMS + 2);
+    enum victim v = drawn < VICTIMS ? (enum victim)drawn : EXECUTOR_SHIMS; /* what lingers */
     bool with_executor =
         v == EXECUTOR || v == EXECUTOR_SHIMS || v == EXECUTOR_JOB || v == EVERYTHING;
     bool executor_first = percent(l, 50);
@@ -737,6 +739,7 @@ static void take_up_again(struct lab *l)
     l->finals++;
     l->resumes += strcmp(what, "resume") == 0;
     for (int i = 0; i < TURNS && (i == 0 || l->t->status == 4); i++) {
+        e2e_pause(l->t, i == 0 ? 0 : 20);
         e2e_run(l->t, E2E_ANY, "%s -j%u --json", what, 1 + draw(l, 4));
         events = e2e_text(l->t, "%s%s", events, l->t->out);
     }

@@ -55,6 +55,7 @@ static char there[INPUTS][NAME]; /* nodes whose output may be read */
 static size_t n_facts, n_members, n_there;
 static const char *stage, *flags;
 static uint64_t chance;
+static bool is_deaf;
 
 static void broken(const char *what)
 {
@@ -286,11 +287,12 @@ static void leave_behind(const char *data)
     _exit(0);
 }
 
-/* With a file `stall`, which has a number, some stand still until there is a file go.NUMBER. */
+/* With a file `stall`, which has a number, the deaf and some others stand still until there is a
+ * file go.NUMBER. */
 static void stall(void)
 {
     char number[16] = "", go[32];
-    FILE *f = draw(4) != 0 ? NULL : fopen("stall", "re");
+    FILE *f = draw(4) != 0 && !is_deaf ? NULL : fopen("stall", "re");
 
     if (f == NULL)
         return;
@@ -372,7 +374,8 @@ int main(int argc, char **argv)
     read_lists(argv[2]);
     look_around();
     /* Without executor and shim, and deaf to TERM, it lives on. */
-    if (draw(6) == 0) {
+    is_deaf = draw(6) == 0;
+    if (is_deaf) {
         (void)signal(SIGTERM, SIG_IGN);
         nap_us(draw(300000));
     }
