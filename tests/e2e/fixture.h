@@ -148,7 +148,7 @@ void e2e_wait_at(struct e2e_proc *p, int want, const char *file, int line);
 int e2e_end_at(struct e2e_proc *p, const char *file, int line);
 void e2e_kill(struct e2e_proc *p, int signo);       /* the process alone */
 void e2e_kill_group(struct e2e_proc *p, int signo); /* as ^C does: its whole process group */
-/* Closes our end of its standard output. */
+/* Closes our end of its standard output; of a terminal: the terminal goes. */
 void e2e_hang_up(struct e2e_proc *p);
 
 /* ---- transcripts: whole texts of commands, in tests/e2e/texts */
@@ -167,6 +167,17 @@ void e2e_show_ended(struct e2e *t, const char *command);
  */
 #define e2e_transcript_is(t, name) e2e_transcript_is_at(t, name, __FILE__, __LINE__)
 void e2e_transcript_is_at(struct e2e *t, const char *name, const char *file, int line);
+/*
+ * On a terminal of its own, as the leader of its session: all three streams are a pseudo-terminal
+ * of that size (0: not known), and e2e_stdout() is what it has got. TERM is xterm unless it was
+ * set. What it shows is for screen.h to tell.
+ */
+struct e2e_proc *e2e_start_on_terminal(struct e2e *t, int columns, int rows, const char *fmt, ...)
+    E2E_PRINTF(4, 5);
+struct e2e_proc *e2e_start_argv_on_terminal(struct e2e *t, int columns, int rows,
+                                            const char *const *argv);
+void e2e_type(struct e2e_proc *p, const char *text); /* "\003" is ^C */
+void e2e_resize(struct e2e_proc *p, int columns, int rows);
 
 /* ---- other processes of the test */
 
@@ -181,6 +192,8 @@ pid_t e2e_find_one(struct e2e *t, enum e2e_who who);
 void e2e_until_gone(struct e2e *t, enum e2e_who who);
 bool e2e_is_alive(pid_t pid);            /* a zombie isn't */
 void e2e_stop(struct e2e *t, pid_t pid); /* SIGSTOP, and waits until it stands */
+/* Until the letter of its state in /proc (T: it stands) is that one, or no longer that one. */
+void e2e_until_state(struct e2e *t, pid_t pid, char letter, bool is);
 /* The number that a job wrote into a file; waits until it is there. */
 pid_t e2e_pid_in(struct e2e *t, const char *path);
 void e2e_until_exists(struct e2e *t, const char *path);

@@ -130,17 +130,23 @@ bool e2e_is_alive(pid_t pid)
     return s != '\0' && s != 'Z' && s != 'X';
 }
 
-void e2e_stop(struct e2e *t, pid_t pid)
+void e2e_until_state(struct e2e *t, pid_t pid, char letter, bool is)
 {
     int64_t deadline = e2e_patience();
 
-    if (kill(pid, SIGSTOP) != 0)
-        fail_msg("stop: %s", strerror(errno));
-    while (state_of(pid) != 'T') {
+    while ((state_of(pid) == letter) != is) {
         if (e2e_is_late(deadline))
-            fail_msg("%d does not stop", (int)pid);
+            e2e_fail_at(t, __FILE__, __LINE__, "process %d: '%c', wanted %s%c", (int)pid,
+                        state_of(pid), is ? "" : "no ", letter);
         e2e_pump(t, 2);
     }
+}
+
+void e2e_stop(struct e2e *t, pid_t pid)
+{
+    if (kill(pid, SIGSTOP) != 0)
+        fail_msg("stop: %s", strerror(errno));
+    e2e_until_state(t, pid, 'T', true);
 }
 
 size_t e2e_find(struct e2e *t, enum e2e_who who, pid_t *ret, size_t max)

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -73,55 +75,107 @@ void e2e_setenv(struct e2e *t, const char *name, const char *value)
 
 /* ---- starting */
 
-/* What a program inherits: our end of nothing, the usual signals, /dev/null, a group of its own. */
-static void become(struct e2e *t, const char *const *argv, int out, int err)
+/* What a program inherits: three streams, the usual signals, and our end of nothing. */
+static void become(struct e2e *t, const char *const *argv)
 {
     sigset_t none;
-    int null = open("/dev/null", O_RDONLY);
 
-    (void)setpgid(0, 0);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
     (void)signal(SIGINT, SIG_DFL);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
-        close_range(3, ~0u, 0) != 0 || chdir(t->dir) != 0)
+    if (close_range(3, ~0u, 0) != 0 || chdir(t->dir) != 0)
         _exit(126);
     (void)execve(argv[0], (char *const *)(uintptr_t)argv, t->env);
     (void)dprintf(2, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
 
-struct e2e_proc *e2e_start_argv(struct e2e *t, const char *const *argv)
+static struct e2e_proc *new_proc(struct e2e *t, const char *const *argv)
 {
     struct e2e_proc *p = e2e_keep(t, calloc(1, sizeof(*p)));
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    p->t = t;
+    p->out.fd = p->err.fd = -1;
+    p->command = e2e_text(t, "%s", argv[0]);
+    for (size_t i = 1; argv[i] != NULL; i++)
+        p->command = e2e_text(t, "%s %s", p->command, argv[i]);
+    return p;
+}
+
+static struct e2e_proc *add_proc(struct e2e_proc *p, int out, int err)
+{
+    (void)fcntl(out, F_SETFL, O_NONBLOCK);
+    if (err >= 0)
+        (void)fcntl(err, F_SETFL, O_NONBLOCK);
+    p->out.fd = out;
+    p->err.fd = err;
+    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+    if (p->pidfd < 0)
+        fail_msg("pidfd_open: %s", strerror(errno));
+    p->next = p->t->procs;
+    p->t->procs = p;
+    return p;
+}
+
+struct e2e_proc *e2e_start_argv(struct e2e *t, const char *const *argv)
+{
+    struct e2e_proc *p = new_proc(t, argv);
     int out[2], err[2];
 
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
         fail_msg("pipe: %s", strerror(errno));
-    (void)signal(SIGPIPE, SIG_IGN);
-    p->t = t;
-    p->command = e2e_text(t, "%s", argv[0]);
-    for (size_t i = 1; argv[i] != NULL; i++)
-        p->command = e2e_text(t, "%s %s", p->command, argv[i]);
     p->pid = fork();
     if (p->pid < 0)
         fail_msg("fork: %s", strerror(errno));
-    if (p->pid == 0)
-        become(t, argv, out[1], err[1]);
+    if (p->pid == 0) {
+        int null = open("/dev/null", O_RDONLY);
+
+        (void)setpgid(0, 0);
+        if (null < 0 || dup2(null, 0) < 0 || dup2(out[1], 1) < 0 || dup2(err[1], 2) < 0)
+            _exit(126);
+        become(t, argv);
+    }
     (void)setpgid(p->pid, p->pid);
     (void)close(out[1]);
     (void)close(err[1]);
-    (void)fcntl(out[0], F_SETFL, O_NONBLOCK);
-    (void)fcntl(err[0], F_SETFL, O_NONBLOCK);
-    p->out.fd = out[0];
-    p->err.fd = err[0];
-    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-    if (p->pidfd < 0)
-        fail_msg("pidfd_open: %s", strerror(errno));
-    p->next = t->procs;
-    t->procs = p;
-    return p;
+    return add_proc(p, out[0], err[0]);
+}
+
+struct e2e_proc *e2e_start_argv_on_terminal(struct e2e *t, int columns, int rows,
+                                            const char *const *argv)
+{
+    struct e2e_proc *p = new_proc(t, argv);
+    struct winsize size = { .ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows };
+    bool has_term = false;
+    int master;
+
+    for (size_t i = 0; i < t->n_env; i++)
+        has_term |= strncmp(t->env[i], "TERM=", 5) == 0;
+    if (!has_term)
+        e2e_setenv(t, "TERM", "xterm");
+    p->pid = forkpty(&master, NULL, NULL, &size);
+    if (p->pid < 0)
+        fail_msg("forkpty: %s", strerror(errno));
+    if (p->pid == 0)
+        become(t, argv);
+    (void)fcntl(master, F_SETFD, FD_CLOEXEC);
+    return add_proc(p, master, -1);
+}
+
+void e2e_type(struct e2e_proc *p, const char *text)
+{
+    if (write(p->out.fd, text, strlen(text)) != (ssize_t)strlen(text))
+        fail_msg("type: %s", strerror(errno));
+}
+
+void e2e_resize(struct e2e_proc *p, int columns, int rows)
+{
+    struct winsize size = { .ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows };
+
+    if (ioctl(p->out.fd, TIOCSWINSZ, &size) != 0)
+        fail_msg("resize: %s", strerror(errno));
 }
 
 /* Words at blanks; '…' keeps one together. */
@@ -154,18 +208,20 @@ static const char **split(struct e2e *t, const char *program, char *text)
 }
 
 E2E_PRINTF(2, 0)
-static struct e2e_proc *start(struct e2e *t, const char *fmt, va_list ap)
+static const char **words(struct e2e *t, const char *fmt, va_list ap)
 {
-    const char *program = getenv("STAGEGRAPH_BIN"), **argv;
-    struct e2e_proc *p;
+    const char *program = getenv("STAGEGRAPH_BIN");
     char *text;
 
     if (program == NULL)
         fail_msg("STAGEGRAPH_BIN is not set: run this with `ninja check`");
     if (vasprintf(&text, fmt, ap) < 0)
         fail_msg("out of memory");
-    argv = split(t, program, e2e_keep(t, text));
-    p = e2e_start_argv(t, argv);
+    return split(t, program, e2e_keep(t, text));
+}
+
+static struct e2e_proc *is_stagegraph(struct e2e_proc *p, const char *const *argv)
+{
     for (size_t i = 1; argv[i] != NULL; i++)
         p->runs_jobs |= strcmp(argv[i], "run") == 0 || strcmp(argv[i], "hourly") == 0 ||
                         strcmp(argv[i], "backfill") == 0 || strcmp(argv[i], "resume") == 0;
@@ -174,13 +230,24 @@ static struct e2e_proc *start(struct e2e *t, const char *fmt, va_list ap)
 
 struct e2e_proc *e2e_start(struct e2e *t, const char *fmt, ...)
 {
-    struct e2e_proc *p;
+    const char **argv;
     va_list ap;
 
     va_start(ap, fmt);
-    p = start(t, fmt, ap);
+    argv = words(t, fmt, ap);
     va_end(ap);
-    return p;
+    return is_stagegraph(e2e_start_argv(t, argv), argv);
+}
+
+struct e2e_proc *e2e_start_on_terminal(struct e2e *t, int columns, int rows, const char *fmt, ...)
+{
+    const char **argv;
+    va_list ap;
+
+    va_start(ap, fmt);
+    argv = words(t, fmt, ap);
+    va_end(ap);
+    return is_stagegraph(e2e_start_argv_on_terminal(t, columns, rows, argv), argv);
 }
 
 /* ---- what they print */
@@ -202,7 +269,7 @@ static void take(struct stream *s)
         n = read(s->fd, s->text + s->len, s->cap - s->len - 1);
         if (n > 0) {
             s->len += (size_t)n;
-        } else if (n == 0) {
+        } else if (n == 0 || errno == EIO) { /* EIO: nobody has the terminal open any more */
             (void)close(s->fd);
             s->fd = -1;
         } else {
@@ -353,13 +420,13 @@ void e2e_wait_at(struct e2e_proc *p, int want, const char *file, int line)
 
 void e2e_run_at(struct e2e *t, const char *file, int line, int want, const char *fmt, ...)
 {
-    struct e2e_proc *p;
+    const char **argv;
     va_list ap;
 
     va_start(ap, fmt);
-    p = start(t, fmt, ap);
+    argv = words(t, fmt, ap);
     va_end(ap);
-    e2e_wait_at(p, want, file, line);
+    e2e_wait_at(is_stagegraph(e2e_start_argv(t, argv), argv), want, file, line);
 }
 
 void e2e_kill(struct e2e_proc *p, int signo)
