@@ -24,7 +24,7 @@
 #include "outputs.h"
 #include "state.h"
 
-#define TICK_NS (100 * SG_NS_PER_MS)
+#define TICK_NS (SG_CONSOLE_TICK_MS * SG_NS_PER_MS)
 
 /* ---- what usually takes how long ---- */
 
@@ -165,6 +165,15 @@ struct execution {
     struct sg_buf record;
 };
 
+/* Started with `&`, or sent there after a ^Z. A terminal that is not ours to control has no
+ * foreground that would be news to us. */
+static bool is_in_background(void)
+{
+    pid_t front = tcgetpgrp(STDOUT_FILENO);
+
+    return front > 0 && front != getpgrp();
+}
+
 static void on_tick(void *ctx)
 {
     struct execution *x = ctx;
@@ -172,6 +181,7 @@ static void on_tick(void *ctx)
     struct sg_mono now = sg_mono_now();
 
     x->timer = NULL;
+    sg_console_background(x->console, x->outs.block && is_in_background());
     sg_console_tick(x->console, now);
     if (!sg_loop_timer(x->loop, (struct sg_mono){ now.ns + TICK_NS }, on_tick, x, &x->timer, &err))
         x->timer = NULL; /* the show stands still, the run goes on */
@@ -185,11 +195,30 @@ static void resize(struct execution *x)
         sg_console_resize(x->console, w.ws_col, w.ws_row);
 }
 
+/* Stops as anybody does whom TSTP finds unprepared: the shell sees what stopped us, and without
+ * job control (nobody could wake us) the kernel lets us go on. CONT brings us back here. */
+static void stop(void)
+{
+    const struct timespec at_once = { 0 };
+    sigset_t stops, wakes;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTSTP);
+    sigemptyset(&wakes);
+    sigaddset(&wakes, SIGCONT);
+    (void)raise(SIGTSTP); /* none of these can fail */
+    (void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
+    (void)sigprocmask(SIG_BLOCK, &stops, NULL);
+    (void)sigtimedwait(&wakes, NULL, &at_once); /* this CONT is dealt with here */
+}
+
 static void suspend(struct execution *x)
 {
     sg_console_hide(x->console);
     sg_run_suspend(x->run, true);
-    (void)raise(SIGSTOP); /* can't fail for oneself; CONT brings us back here */
+    stop();
+    sg_console_background(x->console, x->outs.block && is_in_background());
+    resize(x); /* in the background one isn't told */
     sg_run_suspend(x->run, false);
 }
 
@@ -201,9 +230,13 @@ static void on_signal(void *ctx, int signo)
         suspend(x);
     else if (signo == SIGWINCH)
         resize(x);
-    else if (signo != SIGCONT) {
+    else if (signo == SIGCONT) { /* after a STOP, which nobody announces */
+        sg_console_lost(x->console);
+        resize(x);
+    } else {
         if (!x->cli->signo)
             x->cli->signo = signo;
+        sg_console_hide(x->console); /* with the ^C that the terminal has shown */
         sg_run_interrupt(x->run, signo);
     }
 }
@@ -222,6 +255,8 @@ static bool watch_signals(struct execution *x, struct sg_error *err)
             continue;
         sigaddset(&set, signals[i]);
     }
+    (void)signal(SIGTTOU,
+                 SIG_IGN); /* in the background a run is heard, not stopped (stty tostop) */
     return sg_loop_signals(x->loop, &set, on_signal, x, err);
 }
 

@@ -16,9 +16,19 @@ struct sg_mono sg_console_now(const struct sg_console *c)
     return c->c.now != NULL ? c->c.now() : sg_mono_now();
 }
 
+void sg_console_plain(struct sg_console *c)
+{
+    static const char plain[] = "\033[0m\033[?25h";
+
+    if (c->styled)
+        sg_out_write(c->out, plain, sizeof(plain) - 1);
+    c->styled = false;
+}
+
 void sg_console_line(struct sg_console *c)
 {
     sg_console_clear(c);
+    sg_console_plain(c);
     if (c->mid)
         sg_out_text(c->out, "\n");
     c->mid = false;
@@ -308,6 +318,19 @@ void sg_console_resize(struct sg_console *c, int columns, int rows)
     c->was_drawn = false;
 }
 
+void sg_console_lost(struct sg_console *c)
+{
+    c->shown = false;
+    c->was_drawn = false;
+}
+
+void sg_console_background(struct sg_console *c, bool background)
+{
+    if (c->background != background)
+        sg_console_lost(c);
+    c->background = background;
+}
+
 bool sg_console_new(const struct sg_console_config *c, struct sg_console **ret,
                     struct sg_error *err)
 {
@@ -330,6 +353,8 @@ void sg_console_free(struct sg_console *c)
     if (c == NULL)
         return;
     sg_console_hide(c);
+    sg_console_plain(c);
+    sg_out_flush(c->out);
     while ((r = c->running) != NULL) {
         c->running = r->next;
         sg_console_forget(r);

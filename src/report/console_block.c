@@ -14,10 +14,11 @@
 
 #include "stagegraph/text.h"
 
-#define DRAW_EVERY (INT64_C(100) * SG_NS_PER_MS)
+#define DRAW_EVERY (INT64_C(40) * SG_NS_PER_MS) /* and a tick: within a tenth of a second */
 #define SAY_EVERY  (INT64_C(30) * SG_NS_PER_S)
 #define BAR_WIDTH  30
 #define NAMES_SAID 3
+#define ECHOED     2 /* columns of "^C", which the terminal shows at the cursor */
 
 static int rows_of(const struct sg_console *c)
 {
@@ -117,12 +118,25 @@ static bool add_left(const struct sg_console *c, struct sg_mono now, struct sg_b
 
 /* ---- the block */
 
-/* A line, cut so that the last column stays free. */
+/* A line, cut so that the last column, and besides so many, stay free. */
+static bool add_cut(const struct sg_console *c, struct sg_buf *block, const struct sg_buf *line,
+                    int besides, struct sg_error *err)
+{
+    return (block->len == 0 || sg_buf_addc(block, '\n', err)) &&
+           sg_out_fit(c->out, sg_buf_text(line), c->out->is.columns - 1 - besides, block, err);
+}
+
 static bool add_line(const struct sg_console *c, struct sg_buf *block, const struct sg_buf *line,
                      struct sg_error *err)
 {
-    return (block->len == 0 || sg_buf_addc(block, '\n', err)) &&
-           sg_out_fit(c->out, sg_buf_text(line), c->out->is.columns - 1, block, err);
+    return add_cut(c, block, line, 0, err);
+}
+
+/* The cursor stays behind it, and the terminal shows there what is typed. */
+static bool add_last(const struct sg_console *c, struct sg_buf *block, const struct sg_buf *line,
+                     struct sg_error *err)
+{
+    return add_cut(c, block, line, c->out->is.columns > 4 * ECHOED ? ECHOED : 0, err);
 }
 
 static bool add_job(const struct sg_console *c, const struct sg_running *r, struct sg_mono now,
@@ -217,14 +231,14 @@ static bool make_block(const struct sg_console *c, struct sg_mono now, struct sg
 
     left = (rows < SG_CONSOLE_BLOCK ? rows : SG_CONSOLE_BLOCK) - 1; /* one is the bar's */
     ok = add_parts(c, &left, block, err) && add_jobs(c, now, left, block, err) &&
-         add_bar(c, now, &bar, err) && add_line(c, block, &bar, err);
+         add_bar(c, now, &bar, err) && add_last(c, block, &bar, err);
     sg_buf_done(&bar);
     return ok;
 }
 
 bool sg_console_has_block(const struct sg_console *c)
 {
-    return c->c.block && !c->c.quiet && c->many && c->view.counts.run > 0;
+    return c->c.block && !c->background && !c->c.quiet && c->many && c->view.counts.run > 0;
 }
 
 void sg_console_draw(struct sg_console *c, struct sg_mono now)
@@ -240,6 +254,7 @@ void sg_console_draw(struct sg_console *c, struct sg_mono now)
         return;
     }
     sg_console_clear(c);
+    sg_console_plain(c);
     sg_buf_done(&c->block);
     c->block = block;
     sg_out_text(c->out, sg_buf_text(&c->block));
@@ -257,7 +272,7 @@ void sg_console_progress(struct sg_console *c, struct sg_mono now)
     uint32_t n = 0;
     bool ok;
 
-    if (c->c.block || c->c.quiet || !c->many || c->mid || c->running == NULL ||
+    if ((c->c.block && !c->background) || c->c.quiet || !c->many || c->mid || c->running == NULL ||
         now.ns - c->said.ns < SAY_EVERY)
         return;
     ok = sg_buf_addf(&line, &err, "[%u/%u] running", c->n_done, c->view.counts.run);

@@ -81,6 +81,9 @@ struct sg_console {
     struct sg_running *running;
     struct sg_ending ending; /* not shown yet when ending.n > 0 */
 
+    bool styled;     /* a job wrote control sequences since our last own text: colours, say */
+    bool background; /* of a terminal where somebody else has the foreground */
+
     bool mid;                        /* the cursor is behind an unfinished line of a job's */
     const struct sg_running *mid_of; /* with a prefix: whose */
 
@@ -93,8 +96,10 @@ struct sg_console {
 
 struct sg_mono sg_console_now(const struct sg_console *c);
 
-/* Before anything of ours is printed: no block, and the cursor at the start of a line. */
+/* Before anything of ours is printed: no block, the cursor at the start of a line, and no colour of
+ * a job's. */
 void sg_console_line(struct sg_console *c);
+void sg_console_plain(struct sg_console *c); /* the last of these alone; shows the cursor, too */
 
 /* "12.4s": tenths, in any locale */
 #define SG_TENTHS_TEXT 32

@@ -8,8 +8,7 @@
 
 #include "stagegraph/text.h"
 
-#define PART_WAIT                                                                                  \
-    (INT64_C(40) * SG_NS_PER_MS) /* with a tick all 50 ms: within a tenth of a second */
+#define PART_WAIT  (INT64_C(40) * SG_NS_PER_MS) /* and a tick: within a tenth of a second */
 #define PART_LIMIT ((size_t)64 << 10)
 #define TOLD_LEFT  10 /* lines on blocked and busy nodes a stage; the results count them all */
 
@@ -143,6 +142,13 @@ void sg_console_started(struct sg_console *c, const struct sg_event *e)
 
 /* ---- output */
 
+static void write_bytes(struct sg_console *c, const char *at, size_t n)
+{
+    if (c->out->is.terminal && !c->styled && n > 0 && memchr(at, '\033', n) != NULL)
+        c->styled = true;
+    sg_out_write(c->out, at, n);
+}
+
 static void write_part(struct sg_console *c, struct sg_running *r, const char *at, size_t n)
 {
     char nodes[SG_NODES_TEXT];
@@ -152,9 +158,9 @@ static void write_part(struct sg_console *c, struct sg_running *r, const char *a
         sg_console_nodes(r->stage, r->first, r->last, nodes);
         sg_out_printf(c->out, "%s | ", nodes);
     }
-    sg_out_write(c->out, r->part.at, r->part.len);
+    write_bytes(c, r->part.at, r->part.len);
     sg_buf_clear(&r->part);
-    sg_out_write(c->out, at, n);
+    write_bytes(c, at, n);
     c->mid = true;
     c->mid_of = r;
 }
@@ -192,7 +198,7 @@ void sg_console_output(struct sg_console *c, const struct sg_event *e)
         write_prefixed(c, r, e->bytes, e->n_bytes);
         return;
     }
-    sg_out_write(c->out, e->bytes, e->n_bytes);
+    write_bytes(c, e->bytes, e->n_bytes);
     c->mid = e->bytes[e->n_bytes - 1] != '\n';
 }
 

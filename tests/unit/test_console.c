@@ -762,14 +762,11 @@ static void a_terminal_has_a_block_at_the_bottom(void **state)
     (void)shown(&s);
     start(&s, SILVER, "2013-01-10T00");
     start(&s, SILVER, "2013-01-10T01");
-    (void)shown(&s); /* at most ten times a second: the second start waits for a tick */
+    (void)shown(&s); /* not more often than ticks come: the second start waits for one */
     pass(12.1);
     sg_console_tick(s.console, clock_now);
     (void)shown(&s);
-    pass(0.05);
-    sg_console_tick(s.console, clock_now);
-    assert_string_equal(shown(&s), ""); /* too early */
-    pass(0.06);
+    pass(0.11);
     sg_console_tick(s.console, clock_now);
     assert_string_equal(shown(&s), ""); /* nothing new to show */
     pass(1);
@@ -808,6 +805,126 @@ static void a_terminal_has_a_block_at_the_bottom(void **state)
     assert_string_equal(shown(&s), "\r\033[1A\033[J");
     end_run(&s, 13, 130, SIGINT);
     assert_null(strchr(shown(&s), '\033'));
+    close_show(&s);
+}
+
+/* Both ways: as a line of its own, and in the block. */
+static void half_a_line_is_seen_within_a_tenth_of_a_second(void **state)
+{
+    const double tick = SG_CONSOLE_TICK_MS / 1000.0;
+
+    (void)state;
+    for (int block = 0; block < 2; block++) {
+        for (int ms = 0; ms < SG_CONSOLE_TICK_MS; ms++) { /* it comes so long after a tick */
+            struct show s;
+            double waited = tick - ms / 1000.0;
+            bool seen = false;
+
+            plan_days(&s);
+            open_show(&s, (struct sg_out_config){ .terminal = block, .columns = 80, .rows = 24 },
+                      (struct sg_console_config){ .jobs = 2, .block = block });
+            start_run(&s);
+            start(&s, SILVER, "2013-01-10T00");
+            pass(1);
+            sg_console_tick(s.console, clock_now); /* draws the block */
+            pass(ms / 1000.0);
+            (void)shown(&s);
+            print(&s, SILVER, "2013-01-10T00", "half");
+            for (pass(waited); !seen && waited <= 0.1; waited += tick, pass(tick)) {
+                sg_console_tick(s.console, clock_now);
+                seen = strstr(shown(&s), "silver@2013-01-10T00 | half") != NULL;
+            }
+            if (!seen)
+                fail_msg("block %d, %d ms after a tick: not seen in time", block, ms);
+            close_show(&s);
+        }
+    }
+}
+
+static void the_bar_leaves_room_for_what_is_typed(void **state)
+{
+    (void)state;
+    for (int columns = 2; columns <= 60; columns++) {
+        struct show s;
+        const char *bar;
+
+        plan_days(&s);
+        s.plan->usual[SILVER] = 180;
+        s.plan->usual[GOLD] = 120;
+        open_show(&s, (struct sg_out_config){ .terminal = true, .columns = columns, .rows = 24 },
+                  (struct sg_console_config){ .jobs = 2, .block = true });
+        start_run(&s);
+        (void)shown(&s);
+        start(&s, SILVER, "2013-01-10T00");
+        pass(1);
+        sg_console_tick(s.console, clock_now);
+        bar = strrchr(shown(&s), '\n');
+        assert_non_null(bar);
+        /* "^C", and the last column, which would wrap */
+        assert_true(sg_out_width(&s.out.out, bar + 1) < (columns > 8 ? columns - 2 : columns));
+        close_show(&s);
+    }
+}
+
+static void what_a_job_left_on_is_off_in_what_is_ours(void **state)
+{
+    struct show s;
+
+    (void)state;
+    plan_days(&s);
+    open_show(&s, (struct sg_out_config){ .terminal = true, .columns = 80, .rows = 24 },
+              (struct sg_console_config){ .jobs = 2 });
+    start_run(&s);
+    start(&s, SILVER, "2013-01-10T00");
+    (void)shown(&s);
+    print(&s, SILVER, "2013-01-10T00", "\033[31mred\nstill\n");
+    assert_string_equal(shown(&s), "silver@2013-01-10T00 | \033[31mred\n"
+                                   "\033[0m\033[?25hsilver@2013-01-10T00 | still\n");
+    print(&s, SILVER, "2013-01-10T00", "\033[?25l\n");
+    (void)shown(&s);
+    close_show(&s); /* the end of a run that was cut short */
+    plan_days(&s);
+    open_show(&s, (struct sg_out_config){ 0 }, (struct sg_console_config){ .jobs = 2 });
+    start_run(&s);
+    start(&s, SILVER, "2013-01-10T00");
+    (void)shown(&s);
+    print(&s, SILVER, "2013-01-10T00", "\033[31mred\nstill\n"); /* no terminal: unaltered */
+    assert_string_equal(shown(&s), "silver@2013-01-10T00 | \033[31mred\n"
+                                   "silver@2013-01-10T00 | still\n");
+    close_show(&s);
+}
+
+static void in_the_background_there_is_no_block(void **state)
+{
+    struct show s;
+
+    (void)state;
+    plan_days(&s);
+    open_show(&s, (struct sg_out_config){ .terminal = true, .columns = 60, .rows = 24 },
+              (struct sg_console_config){ .jobs = 2, .block = true });
+    start_run(&s);
+    start(&s, SILVER, "2013-01-10T00");
+    assert_non_null(strstr(shown(&s), "0/75"));
+    sg_console_background(s.console, true);
+    print(&s, SILVER, "2013-01-10T00", "a line\nhalf");
+    pass(0.1);
+    sg_console_tick(s.console, clock_now);
+    /* What was drawn is above the shell's line, out of reach. */
+    assert_string_equal(shown(&s), "silver@2013-01-10T00 | a line\n"
+                                   "silver@2013-01-10T00 | half");
+    print(&s, SILVER, "2013-01-10T00", "\n");
+    pass(31);
+    sg_console_tick(s.console, clock_now);
+    assert_string_equal(shown(&s), "\n[0/75] running silver@2013-01-10T00  31s\n");
+    sg_console_background(s.console, false);
+    sg_console_tick(s.console, clock_now);
+    assert_string_equal(shown(&s), "silver@2013-01-10T00  31s\n"
+                                   "[>                   ] 0/75");
+    /* Stopped and woken: somebody has printed below. */
+    sg_console_lost(s.console);
+    sg_console_tick(s.console, clock_now);
+    assert_string_equal(shown(&s), "silver@2013-01-10T00  31s\n"
+                                   "[>                   ] 0/75");
     close_show(&s);
 }
 
@@ -855,6 +972,10 @@ int main(void)
         cmocka_unit_test(without_a_terminal_progress_is_a_line_now_and_then),
         cmocka_unit_test(what_is_left_is_reckoned_with_pools),
         cmocka_unit_test(a_terminal_has_a_block_at_the_bottom),
+        cmocka_unit_test(half_a_line_is_seen_within_a_tenth_of_a_second),
+        cmocka_unit_test(the_bar_leaves_room_for_what_is_typed),
+        cmocka_unit_test(what_a_job_left_on_is_off_in_what_is_ours),
+        cmocka_unit_test(in_the_background_there_is_no_block),
         cmocka_unit_test(the_block_never_takes_the_whole_screen),
     };
 
