@@ -89,6 +89,9 @@ bool sg_job_start(struct sg_loop *loop, const struct sg_job_spec *spec, struct s
 void sg_job_stop(struct sg_job *j, bool hard);
 /* TSTP/CONT: stops the whole tree and its clocks. */
 void sg_job_pause(struct sg_job *j, bool pause);
+/* While it is held its output is not read, so that a pipeful later it waits in its write. Its clock
+ * goes on, and at its end all is read. */
+void sg_job_hold(struct sg_job *j, bool hold);
 /* The command's; 0 before it is known, which may be after its first output. */
 pid_t sg_job_pid(const struct sg_job *j);
 /* After on_end (also from within it), and before the loop is freed. A job that has not ended is

@@ -11,12 +11,13 @@
  * early. SIGPIPE must be ignored by the program.
  *
  * A reader that does not read (a pager, a stopped terminal) does not stop a run: with `patient`
- * unset what it doesn't take is kept, and taken up by the next flush; above 8 MiB a write waits for
- * it, at most a second in all until the reader takes something again; above 16 MiB lines are
- * dropped and their number is told when there is room. With `patient` (listings) a flush waits as
- * long as it takes. To that end a pipe or terminal is opened a second time, non-blocking (the flag
- * of the descriptor itself is shared with other programs); where that can't be done, poll() is
- * asked first.
+ * unset what it doesn't take is kept, and taken up by the next flush. Above 4 MiB the out is
+ * "behind" (sg_out_is_behind), as long as the reader takes something each second: the run then
+ * holds its jobs back. Above 8 MiB a write waits for it, at most a second without progress, and
+ * then no more until the reader takes something again; above 16 MiB lines are dropped and their
+ * number is told when there is room. With `patient` (listings) a flush waits as long as it takes.
+ * To that end a pipe or terminal is opened a second time, non-blocking (the flag of the descriptor
+ * itself is shared with other programs); where that can't be done, poll() is asked first.
  *
  * Texts of ours go through sg_out_text: where UTF-8 can't be shown, → … · become -> ... - ; control
  * characters but '\n' are shown as \xNN, so that names from a store can't move the cursor. Bytes of
@@ -29,6 +30,7 @@
 #include <stddef.h>
 
 #include "stagegraph/buf.h"
+#include "stagegraph/clock.h"
 #include "stagegraph/error.h"
 
 struct sg_out_config {
@@ -38,6 +40,7 @@ struct sg_out_config {
     bool utf8;
     int columns, rows; /* of a terminal; 0: not known (80 and 24 are assumed) */
     bool patient;      /* wait for a slow reader, for ever: listings */
+    bool whole;        /* for a program: behind also while its reader takes nothing */
 };
 
 struct sg_out {
@@ -45,13 +48,15 @@ struct sg_out {
     int own_fd;              /* the rest is private */
     int sys;
     bool stalled, poll_first, socket;
-    size_t dropped; /* lines */
-    size_t at;      /* of buf: what is written already */
+    struct sg_mono moved; /* when something was taken, or nothing was left to take */
+    size_t dropped;       /* lines */
+    size_t at;            /* of buf: what is written already */
     struct sg_buf buf;
 };
 
 void sg_out_init(struct sg_out *o, const struct sg_out_config *c);
-/* Flushes (waiting at most `wait_ms`, -1: for ever), then frees. The descriptor stays open. */
+/* Flushes (waiting at most `wait_ms` for a reader that takes nothing, -1: for ever), then frees.
+ * The descriptor stays open. */
 void sg_out_done(struct sg_out *o, int wait_ms);
 
 void sg_out_write(struct sg_out *o, const void *bytes, size_t n);
@@ -65,6 +70,11 @@ enum sg_colour { SG_COLOUR_NONE, SG_COLOUR_GREEN, SG_COLOUR_RED };
 void sg_out_coloured(struct sg_out *o, enum sg_colour c, const char *text);
 
 void sg_out_flush(struct sg_out *o);
+/* Bytes that are kept for the reader, and the descriptor to poll for when it takes more. */
+size_t sg_out_pending(const struct sg_out *o);
+int sg_out_descriptor(const struct sg_out *o);
+/* Should what prints be held back for a while? */
+bool sg_out_is_behind(const struct sg_out *o, struct sg_mono now);
 bool sg_out_gone(const struct sg_out *o);
 /* 0, or the errno that broke it. EPIPE and EIO are nobody's fault; ENOSPC is worth a message. */
 int sg_out_error(const struct sg_out *o);

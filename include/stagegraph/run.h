@@ -44,6 +44,9 @@ void sg_run_free(struct sg_run *r);
 bool sg_run_go(struct sg_run *r, struct sg_error *err) SG_MUST;
 void sg_run_interrupt(struct sg_run *r, int signo); /* first: orderly; second: hard */
 void sg_run_suspend(struct sg_run *r, bool suspended);
+/* Whoever shows the output can't take more: what jobs print stays in their pipes. Also from within
+ * an event. */
+void sg_run_hold_output(struct sg_run *r, bool hold);
 /* What became of all nodes, after sg_run_go. */
 const struct sg_outcome *sg_run_outcome(const struct sg_run *r);
 

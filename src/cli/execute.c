@@ -22,6 +22,7 @@
 
 #include "cli.h"
 #include "outputs.h"
+#include "pace.h"
 #include "state.h"
 
 #define TICK_NS (SG_CONSOLE_TICK_MS * SG_NS_PER_MS)
@@ -156,6 +157,7 @@ struct execution {
     struct sg_loop *loop;
     struct sg_run *run;
     struct sg_timer *timer;
+    struct sg_pace pace;
     struct usual usual;
     struct sg_usual_source source;
     char run_id[SG_RUN_ID_TEXT];
@@ -183,6 +185,7 @@ static void on_tick(void *ctx)
     x->timer = NULL;
     sg_console_background(x->console, x->outs.block && is_in_background());
     sg_console_tick(x->console, now);
+    sg_pace_look(&x->pace);
     if (!sg_loop_timer(x->loop, (struct sg_mono){ now.ns + TICK_NS }, on_tick, x, &x->timer, &err))
         x->timer = NULL; /* the show stands still, the run goes on */
 }
@@ -368,6 +371,7 @@ static bool open_sinks(struct execution *x, struct sg_sink *sinks, uint32_t *n,
         sinks[(*n)++] = sg_events_sink(x->events);
     }
     sinks[(*n)++] = sg_console_sink(x->console);
+    sinks[(*n)++] = sg_pace_sink(&x->pace); /* the last: when the others have printed */
     return true;
 }
 
@@ -405,6 +409,7 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
     c.keep_going = x->keep_going;
     if (!sg_run_new(&c, &x->run, err))
         return false;
+    sg_pace_init(&x->pace, x->loop, x->run, &x->outs);
     return !has_work(cli->plan) || watch_signals(x, err);
 }
 
@@ -443,12 +448,13 @@ int sg_cli_execute(struct sg_cli *cli, struct sg_error *err)
         prune_logs(&x);
     status = sg_outcome_status(sg_run_outcome(x.run));
 done:
+    sg_pace_done(&x.pace);
     sg_run_free(x.run);
     sg_console_free(x.console);
     sg_events_free(x.events);
     sg_recorder_free(x.recorder);
-    sg_loop_free(x.loop);
     sg_state_leave(cli, x.run_id, &x.state);
+    sg_loop_free(x.loop); /* from here on signals end us as they find us */
     sg_outputs_close(&x.outs);
     sg_buf_done(&x.record);
     return status;

@@ -1,5 +1,6 @@
 /* stagegraph: words in, an exit status out. The only place where the process ends. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,16 @@ static void die_of(int signo)
     (void)raise(signo);
 }
 
+/* A stream that the caller has closed (>&-) is a number that the next open() would get: our lines
+ * would end in a claim or a database. */
+static bool open_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct sg_cli cli = { .arena = SG_ARENA_INIT };
@@ -181,6 +192,8 @@ int main(int argc, char **argv)
     int status, signo;
 
     (void)argc;
+    if (!open_streams())
+        return SG_EXIT_SYSTEM; /* and nowhere to say so */
     (void)signal(SIGPIPE,
                  SIG_IGN); /* a vanished reader is an error of write, and no end of a run */
     cli.environ_ = environ;

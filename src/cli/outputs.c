@@ -96,6 +96,7 @@ bool sg_outputs_open(struct sg_cli *cli, struct sg_outputs *ret, struct sg_error
     config(cli, STDOUT_FILENO, &out);
     config(cli, STDERR_FILENO, &error);
     out.patient = !runs;
+    out.whole = cli->options.value[SG_OPT_JSON] && !*cli->options.value[SG_OPT_JSON];
     ret->block = out.terminal && term && *term && strcmp(term, "dumb") != 0;
     sg_out_init(&ret->standard, &out);
     sg_out_init(&ret->error, &error);
@@ -124,7 +125,7 @@ void sg_outputs_close(struct sg_outputs *o)
     tell_lost(o, &o->standard, "standard output");
     if (o->fd >= 0)
         tell_lost(o, &o->file, "the JSON file");
-    sg_out_done(&o->standard, 1000);
+    sg_out_done(&o->standard, o->standard.is.whole ? -1 : 1000);
     sg_out_done(&o->error, 1000);
     if (o->fd >= 0) {
         sg_out_done(&o->file, 1000);

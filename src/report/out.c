@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stagegraph/clock.h"
 #include "stagegraph/text.h"
 
 #define FLUSH_AT  ((size_t)64 << 10)
+#define HOLD_AT   ((size_t)4 << 20)
 #define WAIT_AT   ((size_t)8 << 20)
 #define LIMIT     ((size_t)16 << 20)
 #define PATIENCE  1000 /* ms */
@@ -61,9 +61,19 @@ static size_t pending(const struct sg_out *o)
     return o->buf.len - o->at;
 }
 
-static int descriptor(const struct sg_out *o)
+size_t sg_out_pending(const struct sg_out *o)
+{
+    return pending(o);
+}
+
+int sg_out_descriptor(const struct sg_out *o)
 {
     return o->own_fd >= 0 ? o->own_fd : o->is.fd;
+}
+
+bool sg_out_is_behind(const struct sg_out *o, struct sg_mono now)
+{
+    return pending(o) >= HOLD_AT && (o->is.whole || now.ns - o->moved.ns < PATIENCE * SG_NS_PER_MS);
 }
 
 /* As write(2), but EAGAIN where it would have to wait (a file or a patient out may wait). */
@@ -80,7 +90,7 @@ static ssize_t write_some(const struct sg_out *o, const char *at, size_t n)
         }
         n = n < POLLED ? n : POLLED;
     }
-    return write(descriptor(o), at, n);
+    return write(sg_out_descriptor(o), at, n);
 }
 
 /* Writes what is taken without waiting; true when something was. */
@@ -110,24 +120,28 @@ static bool push(struct sg_out *o)
         o->at = 0;
     }
     o->stalled = o->stalled && !some && pending(o) > 0;
+    if (some)
+        o->moved = sg_mono_now();
     return some;
 }
 
-/* Pushes until no more than `left` bytes wait, for at most wait_ms (-1: for ever). */
+/* Pushes until no more than `left` bytes wait; gives up when nothing was taken for wait_ms (-1:
+ * never). */
 static void push_until(struct sg_out *o, size_t left, int wait_ms)
 {
-    int64_t end = sg_mono_now().ns + (int64_t)wait_ms * SG_NS_PER_MS, now;
-    struct pollfd p = { .fd = descriptor(o), .events = POLLOUT };
-    bool some = push(o);
+    int64_t wait_ns = (int64_t)wait_ms * SG_NS_PER_MS, since = sg_mono_now().ns, now;
+    struct pollfd p = { .fd = sg_out_descriptor(o), .events = POLLOUT };
 
+    (void)push(o);
     while (o->sys == 0 && pending(o) > left) {
         now = sg_mono_now().ns;
-        if (wait_ms >= 0 && now >= end)
+        if (wait_ms >= 0 && now - since >= wait_ns)
             break;
-        (void)poll(&p, 1, wait_ms < 0 ? -1 : (int)((end - now) / SG_NS_PER_MS) + 1);
-        some = push(o) || some;
+        (void)poll(&p, 1, wait_ms < 0 ? -1 : (int)((since + wait_ns - now) / SG_NS_PER_MS) + 1);
+        if (push(o))
+            since = o->moved.ns;
     }
-    o->stalled = pending(o) > left && !some;
+    o->stalled = pending(o) > left;
 }
 
 void sg_out_flush(struct sg_out *o)
@@ -174,6 +188,8 @@ static void write_piece(struct sg_out *o, const char *at, size_t n)
     struct sg_error err = SG_ERROR_INIT;
     size_t lines;
 
+    if (pending(o) == 0)
+        o->moved = sg_mono_now();
     if (pending(o) + n > WAIT_AT && !o->stalled && !o->is.patient)
         push_until(o, WAIT_AT - n, PATIENCE);
     if (o->dropped > 0)

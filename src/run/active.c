@@ -329,6 +329,8 @@ static bool start_process(struct sg_active *a, bool check, struct sg_error *err)
     spec.n_more_locks = more_locks(a, spec.lock_fd, locks);
     a->phase = check ? PHASE_CHECK : PHASE_COMMAND;
     ok = sg_job_start(a->run->c.loop, &spec, &a->process, err);
+    if (ok)
+        sg_job_hold(a->process, a->run->output_held);
     free(locks);
     return ok;
 }

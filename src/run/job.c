@@ -64,7 +64,7 @@ struct sg_job {
     char nonce[33];
     int64_t timeout_ms, grace_ms;
     struct sg_mono started;
-    bool stopped, hard, paused;
+    bool stopped, hard, paused, held;
     bool late, hung; /* the shim should have ended it; it was given up */
     bool measured;
     char workdir[sizeof(((struct sg_job_end *)NULL)->what)]; /* for people */
@@ -285,7 +285,7 @@ static bool relay(struct sg_job *j, unsigned rounds)
 {
     char *bytes = j->of->bytes;
 
-    for (unsigned i = 0; rounds == 0 || i < rounds; i++) {
+    for (unsigned i = 0; (rounds == 0 || i < rounds) && !j->held; i++) {
         ssize_t n = read(j->output, bytes, READ_BYTES);
 
         if (n > 0) {
@@ -331,6 +331,7 @@ static void drain(struct sg_job *j)
     struct sg_mono at = { .ns = sg_mono_now().ns + DRAIN_NS };
 
     stop_timer(j);
+    sg_job_hold(j, false);
     j->state = DRAINING;
     if (j->output < 0 || !relay(j, (1 << 20) / READ_BYTES + 1))
         finish(j);
@@ -549,6 +550,22 @@ void sg_job_pause(struct sg_job *j, bool pause)
         stop_timer(j);
     else
         guard_timeout(j); /* later than need be, which does no harm */
+}
+
+void sg_job_hold(struct sg_job *j, bool hold)
+{
+    struct sg_error ignored = SG_ERROR_INIT; /* then it is held until it is asked again */
+
+    if (j->held == hold || j->output < 0 || (hold && j->state != RUNNING))
+        return;
+    if (hold) {
+        sg_watch_remove(j->of->loop, j->output_watch);
+        j->output_watch = NULL;
+        j->held = true;
+    } else if (sg_loop_watch(j->of->loop, j->output, EPOLLIN, on_readable, j, &j->output_watch,
+                             &ignored)) {
+        j->held = false;
+    }
 }
 
 pid_t sg_job_pid(const struct sg_job *j)

@@ -444,6 +444,14 @@ void sg_run_suspend(struct sg_run *r, bool suspended)
         sg_run_pump(r);
 }
 
+void sg_run_hold_output(struct sg_run *r, bool hold)
+{
+    r->output_held = hold;
+    for (struct sg_active *a = r->active; a; a = a->next)
+        if (a->process)
+            sg_job_hold(a->process, hold);
+}
+
 const struct sg_outcome *sg_run_outcome(const struct sg_run *r)
 {
     return &r->outcome;

@@ -64,6 +64,7 @@ struct sg_run {
     struct sg_outcome outcome;
     int signo;
     bool log_failed;
+    bool output_held;
     bool over;
     bool failed; /* err is set: the run is to end */
     struct sg_error err;

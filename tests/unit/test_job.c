@@ -232,6 +232,67 @@ static void both_streams_come_in_order_and_whole_to_a_slow_reader(void **state)
     assert_int_equal(*at, '\0');
 }
 
+static void hold_at_once(struct lab *lab)
+{
+    sg_job_hold(lab->job, true); /* from within the callback */
+}
+
+static void a_job_that_is_held_waits_and_loses_nothing(void **state)
+{
+    struct lab *lab = lab_of(state);
+    size_t before;
+    const char *at;
+
+    lab->on_output = hold_at_once;
+    lab_start(lab, LAB_ARGV("escape", "lines", "200000"));
+    lab_wait_for(lab, "0\n");
+    before = lab->output.len;
+    lab_turn(lab, 200);
+    assert_int_equal(lab->output.len, before);
+    assert_false(lab->ended);
+    for (int i = 0; i < 3; i++) { /* a piece each time, more than that is not read */
+        before = lab->output.len;
+        sg_job_hold(lab->job, false);
+        while (lab->output.len == before)
+            lab_turn(lab, 10);
+        assert_true(lab->output.len <= before + (128 << 10));
+    }
+    lab->on_output = NULL;
+    sg_job_hold(lab->job, false);
+    lab_wait(lab);
+    assert_int_equal(lab->end.exit_code, 0);
+    at = text(lab);
+    for (long i = 0; i < 200000; i++) {
+        char *end;
+
+        assert_int_equal(strtol(at, &end, 10), i);
+        at = end + 1;
+    }
+    assert_int_equal(*at, '\0');
+}
+
+/* What it left in the pipe is read at its end, and its end is not held. */
+static void a_held_job_may_end_and_may_be_ended(void **state)
+{
+    struct lab *lab = lab_of(state);
+
+    lab_start(lab, LAB_ARGV("/bin/sh", "-c", "echo one; echo two"));
+    sg_job_hold(lab->job, true);
+    lab_wait(lab);
+    assert_int_equal(lab->end.exit_code, 0);
+    assert_string_equal(text(lab), "one\ntwo\n");
+
+    sg_job_free(lab->job);
+    lab_start(lab, LAB_ARGV("/bin/sh", "-c", "echo begun >&2; exec yes"));
+    lab_wait_for(lab, "begun");
+    sg_job_hold(lab->job, true);
+    lab_turn(lab, 50);
+    sg_job_stop(lab->job, false);
+    lab_wait(lab);
+    assert_int_equal(lab->end.how, SG_JOB_STOPPED);
+    assert_false(lab->end.output_held);
+}
+
 static void output_that_somebody_outside_holds_open_is_given_up(void **state)
 {
     struct lab *lab = lab_of(state);
@@ -776,6 +837,8 @@ int main(void)
         TEST(a_job_leads_its_session_and_no_signal_is_blocked_or_ignored),
         TEST(half_a_line_is_relayed_while_the_job_still_runs),
         TEST(both_streams_come_in_order_and_whole_to_a_slow_reader),
+        TEST(a_job_that_is_held_waits_and_loses_nothing),
+        TEST(a_held_job_may_end_and_may_be_ended),
         TEST(output_that_somebody_outside_holds_open_is_given_up),
         TEST(what_outlives_the_command_is_ended_and_named),
         TEST(what_ends_by_itself_right_after_the_command_is_no_leftover),

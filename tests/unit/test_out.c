@@ -246,6 +246,45 @@ static void what_was_kept_comes_when_there_is_room(void **state)
     }
 }
 
+/* With a clock of its own: behind while the reader takes something each second, or for ever. */
+static void a_reader_that_is_slow_is_behind_and_one_that_has_stopped_is_not(void **state)
+{
+    static char block[64 << 10], got[64 << 10];
+    const int64_t second = INT64_C(1000) * SG_NS_PER_MS;
+
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        struct sg_out o;
+        struct sg_mono now;
+        int fds[2];
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        sg_out_init(&o, &(struct sg_out_config){ .fd = fds[1], .whole = whole });
+        assert_false(sg_out_is_behind(&o, sg_mono_now()));
+        while (sg_out_pending(&o) < 4 << 20) {
+            now = sg_mono_now();
+            assert_false(sg_out_is_behind(&o, now));
+            sg_out_write(&o, block, sizeof(block));
+        }
+        now = o.moved; /* the pipe took its 64 KiB then */
+        assert_true(sg_out_is_behind(&o, (struct sg_mono){ now.ns + second - 1 }));
+        assert_int_equal(sg_out_is_behind(&o, (struct sg_mono){ now.ns + second }), whole);
+        assert_int_equal(read(fds[0], got, 4096), 4096);
+        sg_out_flush(&o);
+        sg_out_write(&o, block, 4096);
+        assert_true(o.moved.ns > now.ns); /* it reads again */
+        assert_true(sg_out_is_behind(&o, (struct sg_mono){ o.moved.ns + second - 1 }));
+        while (sg_out_pending(&o) >= 4 << 20) {
+            assert_true(read(fds[0], got, sizeof(got)) > 0);
+            sg_out_flush(&o);
+        }
+        assert_false(sg_out_is_behind(&o, o.moved));
+        close(fds[0]);
+        sg_out_done(&o, 0);
+        close(fds[1]);
+    }
+}
+
 /* The only place that waits for real: a second, for a reader that does not come. */
 static void what_nobody_reads_for_long_is_dropped_and_counted(void **state)
 {
@@ -301,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_remembered),
         cmocka_unit_test(a_full_pipe_does_not_hold_up_a_run),
         cmocka_unit_test(what_was_kept_comes_when_there_is_room),
+        cmocka_unit_test(a_reader_that_is_slow_is_behind_and_one_that_has_stopped_is_not),
         cmocka_unit_test(what_nobody_reads_for_long_is_dropped_and_counted),
     };
 
