@@ -27,6 +27,7 @@
 #define READS_A_ROUND 4 /* then the other jobs have their turn */
 #define DRAIN_NS      SG_NS_PER_S
 #define REAP_NS       SG_NS_PER_MS
+#define STRANGERS_NS  SG_NS_PER_S /* between two looks for what others left to a PID 1 */
 #define SLACK_NS      (30 * SG_NS_PER_S) /* a shim that is this late is taken for hung */
 
 /* The executor's side of a shim. */
@@ -109,17 +110,23 @@ static void free_tie(struct tie *t)
 
 static void reap(void *ctx);
 
-static void reap_soon(struct supervisor *s)
+static void reap_in(struct supervisor *s, int64_t ns)
 {
-    struct sg_mono at = { .ns = sg_mono_now().ns + REAP_NS };
+    struct sg_mono at = { .ns = sg_mono_now().ns + ns };
     struct sg_error ignored = SG_ERROR_INIT; /* then the next end of a job reaps it */
 
-    if (s->reap_timer == NULL)
-        (void)!sg_loop_timer(s->loop, at, reap, s, &s->reap_timer, &ignored);
+    sg_timer_cancel(s->loop, s->reap_timer);
+    s->reap_timer = NULL;
+    (void)!sg_loop_timer(s->loop, at, reap, s, &s->reap_timer, &ignored);
+}
+
+static void reap_soon(struct supervisor *s)
+{
+    reap_in(s, REAP_NS);
 }
 
 /* Adopted processes end as our children too. Only as the init of a container do we get those that
- * nobody asked for; a shim is left to its own tie. */
+ * nobody asked for (of `docker exec`, say, while a job goes on); a shim is left to its own tie. */
 static void reap_strangers(struct supervisor *s)
 {
     siginfo_t info;
@@ -168,6 +175,8 @@ static void reap(void *ctx)
         reap_strangers(s);
     if (again)
         reap_soon(s);
+    else if (getpid() == 1 && s->ties != NULL)
+        reap_in(s, STRANGERS_NS);
 }
 
 /* No job of ours any more. */
@@ -645,6 +654,8 @@ static bool tie_up(struct sg_job *j, struct tie *t, const struct sg_shim_ends *e
     t->job = j;
     j->tie = t;
     guard_timeout(j);
+    if (getpid() == 1 && j->of->reap_timer == NULL)
+        reap_in(j->of, STRANGERS_NS);
     return true;
 }
 

@@ -2,13 +2,13 @@
  * killat: runs stagegraph and kills it, or its shim, at the k-th of its system calls that matter;
  * or lets that call fail.
  *
- *   killat executor|shim|both|none K LOG PROGRAM [ARG]...
+ *   killat executor|shim|both|term|none K LOG PROGRAM [ARG]...
  *   killat fail=N|from=ERROR K LOG PROGRAM [ARG]...
  *
  * Traces the program (with all its threads) and its shims, not the jobs. Calls that change
  * something or start, signal or wait for processes are counted from the first that makes something
- * below _stagegraph; at the entry of the K-th, before it has any effect, WHO gets SIGKILL. For
- * `shim` only what happens while there is a shim is counted. LOG gets a line a counted call: its
+ * below _stagegraph; at the entry of the K-th, before it has any effect, WHO gets SIGKILL (`term`:
+ * the executor gets SIGTERM). For `shim` only what happens while there is a shim is counted. LOG gets a line a counted call: its
  * number, who, and its name. Ends when the program has, with its exit status, or 128 + its signal.
  *
  * With fail=N the K-th call is not made and fails with the N-th (modulo their number) of the errors
@@ -269,10 +269,12 @@ static void count_call(const struct tracee *t, const struct __ptrace_syscall_inf
     (void)fprintf(log_file, "%ld %s %s\n", count, t->role == SHIM ? "shim" : "executor", c->name);
     if (count != at)
         return;
-    if (strcmp(who, "shim") != 0 && strcmp(who, "none") != 0)
+    if (strcmp(who, "executor") == 0 || strcmp(who, "both") == 0)
         (void)kill(executor, SIGKILL);
-    if (strcmp(who, "executor") != 0 && strcmp(who, "none") != 0 && shim != 0)
+    if ((strcmp(who, "shim") == 0 || strcmp(who, "both") == 0) && shim != 0)
         (void)kill(shim, SIGKILL);
+    if (strcmp(who, "term") == 0)
+        (void)kill(executor, SIGTERM);
 }
 
 /* ---- calls that fail */
@@ -487,7 +489,7 @@ int main(int argc, char **argv)
     pid_t pid;
 
     if (argc < 5) {
-        (void)fprintf(stderr, "usage: killat executor|shim|both|none|fail=N|from=ERROR K LOG "
+        (void)fprintf(stderr, "usage: killat executor|shim|both|term|none|fail=N|from=ERROR K LOG "
                               "PROGRAM [ARG]...\n");
         return 2;
     }
