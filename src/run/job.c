@@ -27,7 +27,7 @@
 #define READS_A_ROUND 4 /* then the other jobs have their turn */
 #define DRAIN_NS      SG_NS_PER_S
 #define REAP_NS       SG_NS_PER_MS
-#define STRANGERS_NS  SG_NS_PER_S /* between two looks for what others left to a PID 1 */
+#define STRANGERS_NS  SG_NS_PER_S        /* between two looks for what others left to a PID 1 */
 #define SLACK_NS      (30 * SG_NS_PER_S) /* a shim that is this late is taken for hung */
 
 /* The executor's side of a shim. */

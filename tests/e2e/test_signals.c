@@ -115,6 +115,30 @@ static void term_while_the_output_is_checked(void **state)
     e2e_says(e2e_read(t, "events"), "\"result\":\"interrupted\"");
 }
 
+/* The job's work is not thrown away for the seconds that its version takes. */
+static void term_when_the_job_has_ended_and_its_version_is_to_be_taken(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+
+    e2e_flights(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze", "mkdir -p $out\ntruncate -s 64M $out/more\nread -r x <gate.a\n");
+    p = e2e_start(t, "run --json=events %s", hour);
+    (void)e2e_gate_reached(t, "a");
+    e2e_stop(t, e2e_pid(p)); /* so that it hears of both at once */
+    e2e_gate_open(t, "a");
+    e2e_until_gone(t, E2E_JOB);
+    e2e_until_gone(t, E2E_SHIM);
+    e2e_kill(p, SIGTERM);
+    e2e_kill(p, SIGCONT);
+    e2e_wait(p, E2E_DIED(SIGTERM));
+    assert_no_claims(t, "version");
+    assert_true(e2e_has_receipt(t, hour));
+    e2e_says(e2e_read(t, "events"), "\"result\":\"ok\"");
+    e2e_run(t, 0, "plan --exit-code %s", hour);
+}
+
 static void term_between_two_attempts(void **state)
 {
     struct e2e *t = *state;
@@ -165,8 +189,9 @@ static void term_while_a_dead_claim_is_taken_over(void **state)
     e2e_flights(t);
     /* What the shell says of the sleep that TERM ended, nobody reads any more. */
     e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\ngrace = 1s\n");
-    e2e_does(t, "bronze", "trap '' PIPE\ntrap 'echo >got.term' TERM\necho $$ >job.pid\n"
-                          "while :; do sleep 0.05; done\n");
+    e2e_does(t, "bronze",
+             "trap '' PIPE\ntrap 'echo >got.term' TERM\necho $$ >job.pid\n"
+             "while :; do sleep 0.05; done\n");
     p = e2e_start(t, "run %s", hour);
     job = e2e_pid_in(t, "job.pid");
     /* Both die, and the job lives on. */
@@ -257,8 +282,9 @@ static void as_pid_1_it_runs_and_its_exit_statuses_are_right(void **state)
         skip();
     e2e_flights(t);
     /* A daemon that has left its session and its parent is ended and reported. */
-    e2e_does(t, "bronze", "[ \"$(ps -o comm= -p 1)\" = stagegraph ] || echo not in a container\n"
-                          "(setsid sleep 1000 >/dev/null 2>&1 &)\n");
+    e2e_does(t, "bronze",
+             "[ \"$(ps -o comm= -p 1)\" = stagegraph ] || echo not in a container\n"
+             "(setsid sleep 1000 >/dev/null 2>&1 &)\n");
     e2e_wait(start_first(t, way, "run", hour), 0);
     e2e_says_not(t->out, "not in a container");
     assert_true(e2e_is_whole(t, hour));
@@ -326,9 +352,10 @@ static void as_pid_1_it_reaps_what_others_leave_there(void **state)
     }
     /* Gone, not a zombie, while the job goes on. */
     for (int64_t waited = 0;; waited += 20) {
-        const char *const argv[] = { "/usr/bin/nsenter", "--target",
-                                     e2e_text(t, "%d", (int)first), "--pid", "--mount",
-                                     "/bin/sh", "-c", "test ! -e /proc/$(cat orphan)", NULL };
+        const char *const argv[] = {
+            "/usr/bin/nsenter", "--target", e2e_text(t, "%d", (int)first),   "--pid", "--mount",
+            "/bin/sh",          "-c",       "test ! -e /proc/$(cat orphan)", NULL
+        };
 
         e2e_wait(e2e_start_argv(t, argv), E2E_ANY);
         if (t->status == 0)
@@ -347,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         e2e_test(term_may_come_at_any_step),
         e2e_test(term_while_the_output_is_checked),
+        e2e_test(term_when_the_job_has_ended_and_its_version_is_to_be_taken),
         e2e_test(term_between_two_attempts),
         e2e_test(term_while_it_waits_for_another_run),
         e2e_test(term_while_a_dead_claim_is_taken_over),

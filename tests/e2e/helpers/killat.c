@@ -8,8 +8,9 @@
  * Traces the program (with all its threads) and its shims, not the jobs. Calls that change
  * something or start, signal or wait for processes are counted from the first that makes something
  * below _stagegraph; at the entry of the K-th, before it has any effect, WHO gets SIGKILL (`term`:
- * the executor gets SIGTERM). For `shim` only what happens while there is a shim is counted. LOG gets a line a counted call: its
- * number, who, and its name. Ends when the program has, with its exit status, or 128 + its signal.
+ * the executor gets SIGTERM). For `shim` only what happens while there is a shim is counted. LOG
+ * gets a line a counted call: its number, who, and its name. Ends when the program has, with its
+ * exit status, or 128 + its signal.
  *
  * With fail=N the K-th call is not made and fails with the N-th (modulo their number) of the errors
  * that such a call can meet; with from=ENOSPC or from=EIO it and all behind it that can meet that
