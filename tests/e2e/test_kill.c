@@ -106,6 +106,8 @@ static void one_kill(struct e2e *t, const char *who, long at)
     /* Without its executor a shim ends the job; without both nobody does, before the next run. */
     if (strcmp(who, "both") != 0)
         e2e_until_gone(t, E2E_ALL);
+    else
+        e2e_until_gone(t, E2E_SHIM); /* it dies in its own time */
     assert_fresh_is_whole(t, when);
     for (size_t i = 0; i < 2; i++)
         was_done[i] = e2e_has_receipt(t, nodes[i]);
