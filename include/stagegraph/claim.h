@@ -48,7 +48,8 @@ bool sg_claim_path(const char *stage, const char *label, struct sg_buf *out,
                    struct sg_error *err) SG_MUST;
 
 /*
- * Every process of this host whose environment holds STAGEGRAPH_NONCE=nonce gets TERM, after
+ * Every process of this host that has the mark of the nonce (proc.h), or whose environment holds
+ * STAGEGRAPH_NONCE=nonce, gets TERM, after
  * grace_ms KILL, until none is left (bounded: *ret_left counts what would not die within 2 s of
  * the KILL). *ret_ended counts those that were found. Blocks; run it on a worker.
  */

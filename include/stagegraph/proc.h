@@ -35,6 +35,15 @@ bool sg_proc_read(pid_t pid, struct sg_proc *ret);
 /* Has ended and only waits to be reaped. A process whose first thread alone has ended is alive. */
 bool sg_proc_is_dead(const struct sg_proc *p);
 
+/*
+ * A mark that a process hands on to all that it starts, and that lasts where an environment does
+ * not: it is a resource limit that is never reached (realtime, of 36 thousand years and more),
+ * which no program touches and anybody may read. Sixty bits of the nonce.
+ */
+uint64_t sg_proc_mark(const char *nonce);
+void sg_proc_set_mark(uint64_t mark); /* our own; where that is refused there is none */
+bool sg_proc_has_mark(pid_t pid, uint64_t mark);
+
 #define SG_TREE_MAX 4096
 
 struct sg_tree {

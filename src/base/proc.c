@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- /proc/PID/stat: "PID (COMM) S PPID PGRP …", proc(5); COMM may hold blanks and parentheses */
@@ -96,6 +97,49 @@ bool sg_proc_read(pid_t pid, struct sg_proc *ret)
 bool sg_proc_is_dead(const struct sg_proc *p)
 {
     return p->state == 'X' || (p->state == 'Z' && p->threads <= 1);
+}
+
+/* ---- the mark */
+
+#define MARK_BIT    (UINT64_C(1) << 60)
+#define MARK_DIGITS 15
+
+uint64_t sg_proc_mark(const char *nonce)
+{
+    char digits[MARK_DIGITS + 1] = "";
+
+    strncat(digits, nonce, MARK_DIGITS);
+    return MARK_BIT | strtoull(digits, NULL, 16);
+}
+
+/* The soft limit alone: a stagegraph that a job starts may set another. */
+void sg_proc_set_mark(uint64_t mark)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_RTTIME, &limit) != 0)
+        return;
+    limit.rlim_cur = mark;
+    (void)setrlimit(RLIMIT_RTTIME, &limit);
+}
+
+bool sg_proc_has_mark(pid_t pid, uint64_t mark)
+{
+    static const char name[] = "Max realtime timeout";
+    char path[32], text[4096];
+    const char *at;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    at = strstr(text, name);
+    return at != NULL && strtoull(at + sizeof(name) - 1, NULL, 10) == mark;
 }
 
 /* ---- the tree */

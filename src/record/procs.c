@@ -1,5 +1,8 @@
 /*
- * The processes that carry a nonce in their environment: found in /proc, ended, seen to be gone.
+ * The processes that carry a nonce: found in /proc, ended, seen to be gone. They are known by the
+ * mark that the shim gave to their forebear, or by their environment. The mark stays with what
+ * clears its environment or writes over it, with what other users run, and while a process becomes
+ * another program; the environment with what set the limit anew.
  *
  * A process that forks is found with its child or the child is found next time, so scans go on
  * until two in a row find none. A zombie shows no environment: it is gone. In the middle of an
@@ -21,6 +24,7 @@
 
 #include "stagegraph/claim.h"
 #include "stagegraph/clock.h"
+#include "stagegraph/proc.h"
 
 #define VARIABLE      "STAGEGRAPH_NONCE="
 #define ENVIRON_LIMIT ((size_t)32 << 20)
@@ -28,9 +32,12 @@
 
 /* What a scan needs; `piece` grows to the largest environment met. */
 struct scan {
-    DIR *proc;
+    int proc; /* -1: not open */
+    size_t n, at;
+    _Alignas(struct dirent64) char entries[1024];
     char wanted[sizeof(VARIABLE) + 64];
     size_t n_wanted;
+    uint64_t mark;
     struct sg_buf piece;
 };
 
@@ -39,15 +46,17 @@ static bool scan_init(struct scan *s, const char *nonce)
     int n = snprintf(s->wanted, sizeof(s->wanted), VARIABLE "%s", nonce);
 
     s->n_wanted = (size_t)n;
+    s->mark = sg_proc_mark(nonce);
     s->piece = (struct sg_buf)SG_BUF_INIT;
-    s->proc = n < (int)sizeof(s->wanted) ? opendir("/proc") : NULL;
-    return s->proc != NULL;
+    s->n = s->at = 0;
+    s->proc = n < (int)sizeof(s->wanted) ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return s->proc >= 0;
 }
 
 static void scan_done(struct scan *s)
 {
-    if (s->proc != NULL)
-        closedir(s->proc);
+    if (s->proc >= 0)
+        close(s->proc);
     sg_buf_done(&s->piece);
 }
 
@@ -135,11 +144,19 @@ static enum carries look(struct scan *s, pid_t pid)
     return CARRIES_NOT;
 }
 
-/* The same, with some patience for an execve(). */
+/* A dead process has its limits still. */
+static bool is_marked(const struct scan *s, pid_t pid)
+{
+    struct sg_proc p;
+
+    return sg_proc_has_mark(pid, s->mark) && sg_proc_read(pid, &p) && !sg_proc_is_dead(&p);
+}
+
+/* By mark or environment, with some patience for an execve(). */
 static enum carries look_again(struct scan *s, pid_t pid)
 {
     const struct timespec pause = { .tv_nsec = 200000 };
-    enum carries c = look(s, pid);
+    enum carries c = is_marked(s, pid) ? CARRIES_IT : look(s, pid);
 
     for (int i = 0; c == CARRIES_UNKNOWN && i < 50; i++) {
         (void)nanosleep(&pause, NULL); /* cut short by a signal: it looks sooner */
@@ -148,20 +165,37 @@ static enum carries look_again(struct scan *s, pid_t pid)
     return c;
 }
 
-/* The next process but ourselves; 0 at the end. */
+/*
+ * The next process but ourselves; 0 at the end. The names are read in small portions, in ascending
+ * order: who forks a follower and ends is met as the follower, whose number is larger. In a list of
+ * the whole directory it would be outdated, and overlooked time and again.
+ */
 static pid_t next_pid(struct scan *s)
 {
-    const struct dirent *e;
+    for (;;) {
+        const struct dirent64 *e;
+        pid_t pid;
 
-    while ((e = readdir(s->proc)) != NULL) {
-        if (isdigit((unsigned char)e->d_name[0])) {
-            pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        if (s->at == s->n) {
+            ssize_t n = getdents64(s->proc, s->entries, sizeof(s->entries));
 
-            if (pid > 1 && pid != getpid())
-                return pid;
+            if (n <= 0)
+                return 0;
+            s->n = (size_t)n;
+            s->at = 0;
         }
+        e = (const struct dirent64 *)(const void *)(s->entries + s->at);
+        s->at += e->d_reclen;
+        pid = isdigit((unsigned char)e->d_name[0]) ? (pid_t)strtol(e->d_name, NULL, 10) : 0;
+        if (pid > 1 && pid != getpid())
+            return pid;
     }
-    return 0;
+}
+
+static void begin_again(struct scan *s)
+{
+    (void)lseek(s->proc, 0, SEEK_SET);
+    s->n = s->at = 0;
 }
 
 size_t sg_nonce_find(const char *nonce, pid_t *ret, size_t max)
@@ -228,7 +262,7 @@ static bool signal_all(struct scan *s, struct met *m, bool hard, unsigned *ret_a
     unsigned alive = 0;
     pid_t pid;
 
-    rewinddir(s->proc);
+    begin_again(s);
     while (ok && (pid = next_pid(s)) != 0) {
         int pidfd = pidfd_open(pid, 0);
         enum carries c;

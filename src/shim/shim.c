@@ -120,18 +120,21 @@ static void try_exec(struct shim *s, char *path)
     }
 }
 
-static const char *search_path(void)
+/* `name` ends in "=". */
+static const char *variable(const char *name, const char *otherwise)
 {
+    size_t n = strlen(name);
+
     for (char **e = environ; *e != NULL; e++)
-        if (strncmp(*e, "PATH=", 5) == 0)
-            return *e + 5;
-    return "/usr/local/bin:/usr/bin:/bin";
+        if (strncmp(*e, name, n) == 0)
+            return *e + n;
+    return otherwise;
 }
 
 /* Returns only when it failed, with the errno that says most. */
 static int exec_command(struct shim *s)
 {
-    const char *name = s->argv[0], *at = search_path();
+    const char *name = s->argv[0], *at = variable("PATH=", "/usr/local/bin:/usr/bin:/bin");
     size_t n_name = strlen(name);
     bool denied = false;
 
@@ -177,6 +180,7 @@ static void set_files(uint64_t soft)
 static int child(void *ctx)
 {
     struct shim *s = ctx;
+    const char *nonce = variable("STAGEGRAPH_NONCE=", NULL);
     struct sigaction plain = { .sa_handler = SIG_DFL };
     sigset_t none;
 
@@ -186,6 +190,8 @@ static int child(void *ctx)
     (void)setsid(); /* can't fail: it has just been forked */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     set_files(s->files);
+    if (nonce != NULL)
+        sg_proc_set_mark(sg_proc_mark(nonce));
     if (chdir(s->workdir) != 0) {
         s->start_errno = errno;
         s->no_workdir = true;

@@ -621,10 +621,6 @@ static void what_both_deaths_leave_is_found_by_its_nonce(void **state)
     pid_t shim, executor;
 
     for (size_t i = 0; i < N_STUBBORN; i++) {
-        /* One has taken its nonce off, the other's environment ended with its first thread. */
-        if (strcmp(stubborn[i].behaviour, "bare") == 0 ||
-            strcmp(stubborn[i].behaviour, "headless") == 0)
-            continue;
         print_message("%s\n", stubborn[i].behaviour);
         unlink(lab->log);
         executor = fork_executor(lab, i, &shim);

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "stagegraph/claim.h"
+#include "stagegraph/proc.h"
 
 static struct sg_error err;
 static char nonce[33];
@@ -33,8 +34,9 @@ static int set_up(void **state)
     return 0;
 }
 
-/* Starts a shell with one more variable in its environment; it has written "ready" by then. */
-static pid_t start(const char *variable, const char *script)
+/* Starts a shell with one more variable in its environment and a mark (0: none); it has written
+ * "ready" by then. */
+static pid_t start_marked(uint64_t mark, const char *variable, const char *script)
 {
     char *const argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
                            (char *)(uintptr_t)script, NULL };
@@ -48,6 +50,8 @@ static pid_t start(const char *variable, const char *script)
     assert_true(pid >= 0);
     if (pid == 0) {
         dup2(out[1], 1);
+        if (mark != 0)
+            sg_proc_set_mark(mark);
         execve("/bin/sh", argv, envp);
         _exit(127);
     }
@@ -55,6 +59,11 @@ static pid_t start(const char *variable, const char *script)
     assert_int_equal(read(out[0], &ready, 1), 1);
     close(out[0]);
     return pid;
+}
+
+static pid_t start(const char *variable, const char *script)
+{
+    return start_marked(0, variable, script);
 }
 
 /* "STAGEGRAPH_NONCE=…" with something before and behind it. */
@@ -169,6 +178,81 @@ static void a_zombie_is_gone(void **state)
     assert_int_equal(WEXITSTATUS(status_of(pid)), 3);
 }
 
+static void what_has_cleared_its_environment_is_known_by_its_mark(void **state)
+{
+    pid_t pid = start_marked(sg_proc_mark(nonce), "X=1",
+                             "setsid env -i sleep 600 & setsid sh -c 'echo; exec sleep 600' & "
+                             "wait");
+
+    (void)state;
+    end(60000, 0);
+    (void)status_of(pid);
+}
+
+static void another_mark_counts_for_nothing(void **state)
+{
+    pid_t pid = start_marked(sg_proc_mark(nonce) ^ 1, "X=1", "echo; exec sleep 600");
+
+    (void)state;
+    end(10, 0);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+    kill(pid, SIGKILL);
+    assert_int_equal(status_of(pid), SIGKILL);
+}
+
+static void a_marked_zombie_is_gone(void **state)
+{
+    pid_t pid = start_marked(sg_proc_mark(nonce), "X=1", "echo; exit 3");
+    siginfo_t info;
+
+    (void)state;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    end(60000, 0);
+    assert_int_equal(WEXITSTATUS(status_of(pid)), 3);
+}
+
+/* A thousand times a second another process, deaf to TERM, in a session of its own now and then;
+ * says so when it has lived long enough. */
+static void be_a_comet(int out)
+{
+    sg_proc_set_mark(sg_proc_mark(nonce));
+    (void)signal(SIGTERM, SIG_IGN);
+    for (int generation = 0; generation < 20000; generation++) {
+        struct timespec nap = { .tv_nsec = 1000000 };
+
+        (void)nanosleep(&nap, NULL);
+        if (fork() > 0)
+            _exit(0);
+        if (generation % 32 == 0)
+            (void)setsid();
+        if (generation == 16)
+            (void)!write(out, "r", 1);
+    }
+    (void)!write(out, "s", 1);
+    _exit(0);
+}
+
+static void what_forks_its_follower_and_ends_is_caught(void **state)
+{
+    int out[2];
+    pid_t pid;
+    char c;
+
+    (void)state;
+    (void)signal(SIGCHLD, SIG_IGN); /* nobody reaps them one by one */
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        be_a_comet(out[1]);
+    close(out[1]);
+    assert_int_equal(read(out[0], &c, 1), 1);
+    end(50, 0);
+    assert_int_equal(read(out[0], &c, 1), 0); /* the last that had it was killed */
+    close(out[0]);
+    (void)signal(SIGCHLD, SIG_DFL);
+}
+
 static void with_nobody_there_nothing_happens(void **state)
 {
     unsigned ended = 7, left = 7;
@@ -209,6 +293,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(those_that_left_the_session_are_found),
         cmocka_unit_test(those_that_go_on_forking_are_caught),
         cmocka_unit_test(a_zombie_is_gone),
+        cmocka_unit_test(what_has_cleared_its_environment_is_known_by_its_mark),
+        cmocka_unit_test(another_mark_counts_for_nothing),
+        cmocka_unit_test(a_marked_zombie_is_gone),
+        cmocka_unit_test(what_forks_its_follower_and_ends_is_caught),
         cmocka_unit_test(with_nobody_there_nothing_happens),
         cmocka_unit_test(whoever_ends_them_is_spared),
     };
