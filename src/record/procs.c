@@ -29,6 +29,7 @@
 #define VARIABLE      "STAGEGRAPH_NONCE="
 #define ENVIRON_LIMIT ((size_t)32 << 20)
 #define KILL_MS       2000
+#define MANY_PIDS     2000
 
 /* What a scan needs; `piece` grows to the largest environment met. */
 struct scan {
@@ -168,7 +169,7 @@ static enum carries look_again(struct scan *s, pid_t pid)
 /*
  * The next process but ourselves; 0 at the end. The names are read in small portions, in ascending
  * order: who forks a follower and ends is met as the follower, whose number is larger. In a list of
- * the whole directory it would be outdated, and overlooked time and again.
+ * the whole directory it would be outdated.
  */
 static pid_t next_pid(struct scan *s)
 {
@@ -253,40 +254,79 @@ static void send(int pidfd, pid_t pid, int signo)
         (void)kill(pid, signo);
 }
 
-/* One scan: whoever carries the nonce gets KILL, or, if it is new, TERM. *ret_alive counts them;
- * *ret_sure false: there are some of whom it is not known. */
-static bool signal_all(struct scan *s, struct met *m, bool hard, unsigned *ret_alive,
-                       bool *ret_sure, struct sg_error *err)
+struct round {
+    struct scan *s;
+    struct met *m;
+    bool hard;
+    unsigned alive;
+    bool sure; /* false: there are some of whom it is not known */
+};
+
+/* If it carries the nonce it is counted, and gets KILL, or, if it is new, TERM. */
+static bool signal_one(struct round *r, pid_t pid, struct sg_error *err)
 {
-    bool ok = true, is_new = false, sure = true;
-    unsigned alive = 0;
-    pid_t pid;
+    int pidfd = pidfd_open(pid, 0);
+    bool ok = true, is_new = false;
+    enum carries c;
 
-    begin_again(s);
-    while (ok && (pid = next_pid(s)) != 0) {
-        int pidfd = pidfd_open(pid, 0);
-        enum carries c;
-
-        if (pidfd < 0 && errno == ESRCH)
-            continue;
-        c = look_again(s, pid);
-        if (c == CARRIES_UNKNOWN)
-            sure = false;
-        if (c == CARRIES_IT) {
-            alive++;
-            ok = meet(m, pid, &is_new, err);
-            if (ok && hard) {
-                send(pidfd, pid, SIGKILL);
-            } else if (ok && is_new) {
-                send(pidfd, pid, SIGTERM);
-                send(pidfd, pid, SIGCONT); /* a stopped one acts on TERM only then */
-            }
+    /* Gone, or the number of a thread that is not a process's first. */
+    if (pidfd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT))
+        return true;
+    c = look_again(r->s, pid);
+    if (c == CARRIES_UNKNOWN)
+        r->sure = false;
+    if (c == CARRIES_IT) {
+        r->alive++;
+        ok = meet(r->m, pid, &is_new, err);
+        if (ok && r->hard) {
+            send(pidfd, pid, SIGKILL);
+        } else if (ok && is_new) {
+            send(pidfd, pid, SIGTERM);
+            send(pidfd, pid, SIGCONT); /* a stopped one acts on TERM only then */
         }
-        if (pidfd >= 0)
-            close(pidfd);
     }
-    *ret_alive = alive;
-    *ret_sure = sure;
+    if (pidfd >= 0)
+        close(pidfd);
+    return ok;
+}
+
+/* The pid that was given out last, the last word of /proc/loadavg; 0: not known. */
+static pid_t newest_pid(void)
+{
+    char text[128], *last;
+    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    last = strrchr(text, ' ');
+    return last != NULL ? (pid_t)strtol(last, NULL, 10) : 0;
+}
+
+/*
+ * One scan. What forks its follower and ends is another process by the time it is looked at, and
+ * the follower is in no list. So those that were born meanwhile are looked at one by one, until
+ * none was: whoever lives then has been seen.
+ */
+static bool signal_all(struct round *r, struct sg_error *err)
+{
+    pid_t seen = newest_pid(), newest = 0, pid;
+    bool ok = true;
+
+    r->alive = 0;
+    r->sure = true;
+    begin_again(r->s);
+    while (ok && (pid = next_pid(r->s)) != 0)
+        ok = signal_one(r, pid, err);
+    while (ok && r->alive == 0 && r->sure && (newest = newest_pid()) != seen) {
+        if (newest < seen || newest - seen > MANY_PIDS) /* wrapped round, or a scan is shorter */
+            r->sure = false;
+        while (ok && r->sure && seen < newest)
+            ok = signal_one(r, ++seen, err);
+    }
     return ok;
 }
 
@@ -294,6 +334,7 @@ static bool signal_all(struct scan *s, struct met *m, bool hard, unsigned *ret_a
 static bool signal_until(struct scan *s, struct met *m, bool hard, int64_t limit_ms,
                          unsigned *ret_alive, struct sg_error *err)
 {
+    struct round r = { .s = s, .m = m, .hard = hard };
     struct sg_mono begun = sg_mono_now();
     long pause_ms = 1;
     unsigned none = 0;
@@ -301,11 +342,11 @@ static bool signal_until(struct scan *s, struct met *m, bool hard, int64_t limit
     for (;;) {
         struct timespec t;
         int64_t left_ms;
-        bool sure;
 
-        if (!signal_all(s, m, hard, ret_alive, &sure, err))
+        if (!signal_all(&r, err))
             return false;
-        none = *ret_alive == 0 && sure ? none + 1 : 0;
+        *ret_alive = r.alive;
+        none = r.alive == 0 && r.sure ? none + 1 : 0;
         left_ms = limit_ms - (sg_mono_now().ns - begun.ns) / SG_NS_PER_MS;
         if (none == 2 || (none == 0 && left_ms <= 0))
             return true;
