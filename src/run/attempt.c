@@ -7,6 +7,7 @@
 
 #include "stagegraph/files.h"
 #include "stagegraph/marker.h"
+#include "stagegraph/proc.h"
 #include "stagegraph/recipe.h"
 
 #include "attempt_impl.h"
@@ -129,6 +130,22 @@ static bool claim_text(struct sg_attempt *a, const struct sg_member *m, uint32_t
     return sg_owner_format(&o, out, err);
 }
 
+/* "java (pid 123), sleep (pid 124)": who still carries the nonce, some of them. */
+static void name_left(const char *nonce, char *ret, size_t size)
+{
+    pid_t pids[4];
+    size_t n = sg_nonce_find(nonce, pids, 4), len = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < n && len < size; i++) {
+        struct sg_proc p;
+
+        if (sg_proc_read(pids[i], &p))
+            len += (size_t)snprintf(ret + len, size - len, "%s%s (pid %d)", len > 0 ? ", " : "",
+                                    p.comm, (int)p.pid);
+    }
+}
+
 /*
  * m->claim is a dead claim whose lock we hold. Ends what its owner left running, removes a marker
  * that the owner's job may have left (a valid receipt was written before its job began, or is its
@@ -142,7 +159,7 @@ static bool take_over(struct sg_attempt *a, struct sg_member *m, struct sg_span 
     struct sg_marker marker;
     struct sg_receipt receipt;
     bool valid;
-    char node[SG_NODE_TEXT];
+    char node[SG_NODE_TEXT], names[200];
     unsigned ended = 0, left = 0;
 
     sg_node_format(a->stage, m->index, node);
@@ -156,10 +173,12 @@ static bool take_over(struct sg_attempt *a, struct sg_member *m, struct sg_span 
     }
     if (valid && !sg_nonce_end(owner.nonce, a->stage->grace_s * 1000, &ended, &left, err))
         return sg_error_wrap(err, "end the processes of dead run %s", owner.run);
-    if (left > 0)
+    if (left > 0) {
+        name_left(owner.nonce, names, sizeof(names));
         return sg_error_set(err, SG_ERROR_SYSTEM, 0,
-                            "%u process%s of dead run %s can't be ended (attempt %u of %s)", left,
-                            left == 1 ? "" : "es", owner.run, owner.attempt, node);
+                            "%u process%s of dead run %s can't be ended (attempt %u of %s): %s",
+                            left, left == 1 ? "" : "es", owner.run, owner.attempt, node, names);
+    }
     /* Only now: what still ran may have written it. */
     if (!sg_plan_marker(a->run->plan, a->stage, m->index, m->dir, &a->arena, &marker, &receipt,
                         NULL, err))
