@@ -11,6 +11,7 @@
 #ifndef STAGEGRAPH_HISTORY_H
 #define STAGEGRAPH_HISTORY_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,13 +47,21 @@ struct sg_history_attempt {
     const char *run, *node, *stage, *label, *result, *reason, *detail, *log;
     uint32_t attempt;
     int64_t started_ms;
-    double seconds, cpu_seconds; /* NaN: not seen */
-    int64_t peak_bytes;          /* -1: not seen */
-    int64_t gc_count;            /* -1 */
-    double gc_seconds;           /* NaN */
-    int64_t heap_peak_bytes;     /* -1 */
-    int32_t exit_code, signo;    /* -1: none */
+    double seconds, cpu_seconds;              /* NaN: not seen */
+    int64_t peak_bytes;                       /* -1: not seen */
+    const char *peak_source;                  /* "cgroup", "proc"; NULL: not seen */
+    int64_t read_bytes, written_bytes;        /* -1 */
+    int32_t jvms;                             /* -1: unknown how many */
+    int64_t gc_count;                         /* -1 */
+    double gc_seconds, gc_longest_seconds;    /* NaN */
+    int64_t heap_peak_bytes, heap_used_bytes; /* -1 */
+    int32_t exit_code, signo;                 /* -1: none */
 };
+/* An attempt of which nothing was measured: the initializer of these fields. */
+#define SG_HISTORY_UNSEEN                                                                          \
+    .seconds = NAN, .cpu_seconds = NAN, .peak_bytes = -1, .read_bytes = -1, .written_bytes = -1,   \
+    .jvms = -1, .gc_count = -1, .gc_seconds = NAN, .gc_longest_seconds = NAN,                      \
+    .heap_peak_bytes = -1, .heap_used_bytes = -1, .exit_code = -1, .signo = -1
 
 /* Where others are at the file for long, it is written with the next attempts. */
 bool sg_history_run_begin(struct sg_history *h, const struct sg_history_run *r,

@@ -14,6 +14,7 @@
 #ifndef STAGEGRAPH_JOB_H
 #define STAGEGRAPH_JOB_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,10 +41,21 @@ struct sg_job_measure {
     int32_t jvms;     /* JVMs seen; 0 is a fact once the tree was looked at */
     int64_t gc_count; /* of all JVMs together */
     double gc_seconds;
+    double gc_longest_seconds;         /* the longest collection that was seen: at least that */
     int64_t heap_peak_bytes;           /* largest capacity of a JVM's heap */
     int64_t heap_used_bytes;           /* of a heap in use after its last collection; the largest */
     int64_t read_bytes, written_bytes; /* of block devices */
 };
+
+#define SG_JOB_MEASURE_INIT                                                                        \
+    {                                                                                              \
+        .seconds = NAN, .cpu_seconds = NAN, .peak_bytes = -1, .jvms = -1, .gc_count = -1,          \
+        .gc_seconds = NAN, .gc_longest_seconds = NAN, .heap_peak_bytes = -1,                       \
+        .heap_used_bytes = -1, .read_bytes = -1, .written_bytes = -1,                              \
+    }
+
+/* Where peak_bytes comes from: "cgroup", "proc"; NULL: it was not seen. */
+const char *sg_job_peak_source(const struct sg_job_measure *m);
 
 struct sg_job_end {
     enum sg_job_how how;

@@ -186,14 +186,7 @@ static void record_marked(struct sg_marking *m, const struct sg_stage *s, int64_
         .result = m->taken,
         .detail = *a->why ? a->why : NULL,
         .started_ms = sg_wall_now().ns / SG_NS_PER_MS,
-        .seconds = NAN,
-        .cpu_seconds = NAN,
-        .peak_bytes = -1,
-        .gc_count = -1,
-        .gc_seconds = NAN,
-        .heap_peak_bytes = -1,
-        .exit_code = -1,
-        .signo = -1,
+        SG_HISTORY_UNSEEN,
     };
 
     sg_calendar_label(&s->cal, index, label);

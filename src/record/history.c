@@ -62,6 +62,12 @@ static const char *const migrations[] = {
     "CREATE INDEX attempts_run ON attempts (run);"
     "CREATE INDEX attempts_node ON attempts (node);"
     "CREATE INDEX attempts_stage ON attempts (stage, result, started_ms);",
+    "ALTER TABLE attempts ADD COLUMN peak_source TEXT;"
+    "ALTER TABLE attempts ADD COLUMN read_bytes INTEGER;"
+    "ALTER TABLE attempts ADD COLUMN written_bytes INTEGER;"
+    "ALTER TABLE attempts ADD COLUMN jvms INTEGER;"
+    "ALTER TABLE attempts ADD COLUMN gc_longest_seconds REAL;"
+    "ALTER TABLE attempts ADD COLUMN heap_used_bytes INTEGER;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -363,8 +369,8 @@ static int step_once(sqlite3_stmt *st)
 
 static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
 {
-    const char *const texts[] = { a->run,    a->node,   a->stage,  a->label,
-                                  a->result, a->reason, a->detail, a->log };
+    const char *const texts[] = { a->run,    a->node,   a->stage, a->label,      a->result,
+                                  a->reason, a->detail, a->log,   a->peak_source };
     int i = 1;
 
     (void)sqlite3_clear_bindings(st);
@@ -375,9 +381,14 @@ static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
     bind_real(st, i++, a->seconds);
     bind_real(st, i++, a->cpu_seconds);
     bind_seen(st, i++, a->peak_bytes);
+    bind_seen(st, i++, a->read_bytes);
+    bind_seen(st, i++, a->written_bytes);
+    bind_seen(st, i++, a->jvms);
     bind_seen(st, i++, a->gc_count);
     bind_real(st, i++, a->gc_seconds);
+    bind_real(st, i++, a->gc_longest_seconds);
     bind_seen(st, i++, a->heap_peak_bytes);
+    bind_seen(st, i++, a->heap_used_bytes);
     bind_seen(st, i++, a->exit_code);
     if (a->signo > 0)
         bind_int(st, i, a->signo);
@@ -387,9 +398,10 @@ static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
 static int put_attempts(struct sg_history *h)
 {
     static const char sql[] =
-        "INSERT INTO attempts (run, node, stage, label, result, reason, detail, log, attempt,"
-        " started_ms, seconds, cpu_seconds, peak_bytes, gc_count, gc_seconds, heap_peak_bytes,"
-        " exit_code, signal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        "INSERT INTO attempts (run, node, stage, label, result, reason, detail, log, peak_source,"
+        " attempt, started_ms, seconds, cpu_seconds, peak_bytes, read_bytes, written_bytes, jvms,"
+        " gc_count, gc_seconds, gc_longest_seconds, heap_peak_bytes, heap_used_bytes, exit_code,"
+        " signal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     sqlite3_stmt *st;
     int code;
 
@@ -617,7 +629,8 @@ static bool keep_attempt(struct sg_history_batch *b, const struct sg_history_att
         !keep(&b->a, &copy.run, err) || !keep(&b->a, &copy.node, err) ||
         !keep(&b->a, &copy.stage, err) || !keep(&b->a, &copy.label, err) ||
         !keep(&b->a, &copy.result, err) || !keep(&b->a, &copy.reason, err) ||
-        !keep(&b->a, &copy.detail, err) || !keep(&b->a, &copy.log, err))
+        !keep(&b->a, &copy.detail, err) || !keep(&b->a, &copy.log, err) ||
+        !keep(&b->a, &copy.peak_source, err))
         return false;
     b->attempts[b->n++] = copy;
     return true;

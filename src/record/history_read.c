@@ -117,16 +117,17 @@ static int prepare_attempts(sqlite3 *db, const struct attempts_query *q, sqlite3
     char sql[1024];
     int code, i = 1;
 
-    snprintf(sql, sizeof(sql),
-             "SELECT * FROM (SELECT run, node, stage, label, result, reason, detail, log, attempt,"
-             " started_ms, seconds, cpu_seconds, peak_bytes, gc_count, gc_seconds, heap_peak_bytes,"
-             " exit_code, signal, id FROM attempts WHERE 1%s%s%s%s"
-             " ORDER BY started_ms DESC, id DESC LIMIT ?) ORDER BY started_ms, id",
-             q->run != NULL ? " AND run = ?" : "", q->stage != NULL ? " AND stage = ?" : "",
-             q->node != NULL ? " AND node = ?" : "",
-             q->failed
-                 ? " AND result NOT IN ('ok', 'unchanged', 'completed', 'accepted', 'invalidated')"
-                 : "");
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT * FROM (SELECT run, node, stage, label, result, reason, detail, log, attempt,"
+        " started_ms, seconds, cpu_seconds, peak_bytes, peak_source, read_bytes, written_bytes,"
+        " jvms, gc_count, gc_seconds, gc_longest_seconds, heap_peak_bytes, heap_used_bytes,"
+        " exit_code, signal, id FROM attempts WHERE 1%s%s%s%s"
+        " ORDER BY started_ms DESC, id DESC LIMIT ?) ORDER BY started_ms, id",
+        q->run != NULL ? " AND run = ?" : "", q->stage != NULL ? " AND stage = ?" : "",
+        q->node != NULL ? " AND node = ?" : "",
+        q->failed ? " AND result NOT IN ('ok', 'unchanged', 'completed', 'accepted', 'invalidated')"
+                  : "");
     code = sqlite3_prepare_v2(db, sql, -1, ret, NULL);
     if (code != SQLITE_OK)
         return code;
@@ -162,11 +163,17 @@ static int read_attempts(struct sg_history *h, void *ctx)
             .seconds = real_at(st, 10),
             .cpu_seconds = real_at(st, 11),
             .peak_bytes = seen_at(st, 12),
-            .gc_count = seen_at(st, 13),
-            .gc_seconds = real_at(st, 14),
-            .heap_peak_bytes = seen_at(st, 15),
-            .exit_code = (int32_t)seen_at(st, 16),
-            .signo = (int32_t)seen_at(st, 17),
+            .peak_source = text_at(st, 13),
+            .read_bytes = seen_at(st, 14),
+            .written_bytes = seen_at(st, 15),
+            .jvms = (int32_t)seen_at(st, 16),
+            .gc_count = seen_at(st, 17),
+            .gc_seconds = real_at(st, 18),
+            .gc_longest_seconds = real_at(st, 19),
+            .heap_peak_bytes = seen_at(st, 20),
+            .heap_used_bytes = seen_at(st, 21),
+            .exit_code = (int32_t)seen_at(st, 22),
+            .signo = (int32_t)seen_at(st, 23),
         };
 
         go = q->fn(q->ctx, &a);

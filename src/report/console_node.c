@@ -235,9 +235,17 @@ static void add_measures(struct sg_console *c, const struct sg_ending *x, const 
     }
     if (!c->c.verbose)
         return;
+    if (x->has_end && !isnan(m->gc_longest_seconds)) {
+        sg_console_tenths(m->gc_longest_seconds, s);
+        sg_out_printf(c->out, "%slongest %s", gap, s);
+    }
     if (x->has_end && m->heap_peak_bytes >= 0) {
         sg_size_format(m->heap_peak_bytes, text);
         sg_out_printf(c->out, "%sheap %s", gap, text);
+        if (m->heap_used_bytes >= 0) {
+            sg_size_format(m->heap_used_bytes, text);
+            sg_out_printf(c->out, ", %s after GC", text);
+        }
     }
     if (x->has_end && !isnan(m->cpu_seconds)) {
         sg_console_tenths(m->cpu_seconds, s);

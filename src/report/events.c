@@ -254,7 +254,7 @@ static void node_finished(struct sg_events *o, const struct sg_event *e)
     static const struct sg_job_end unseen = {
         .exit_code = -1,
         .signo = -1,
-        .measure = { .cpu_seconds = NAN, .peak_bytes = -1, .gc_count = -1, .gc_seconds = NAN },
+        .measure = SG_JOB_MEASURE_INIT,
     };
     const struct sg_job_end *j = e->end != NULL ? e->end : &unseen;
     struct sg_json_writer w;
@@ -268,8 +268,15 @@ static void node_finished(struct sg_events *o, const struct sg_event *e)
     sg_json_real(&w, "seconds", e->seconds, 3);
     sg_json_real(&w, "cpu_seconds", j->measure.cpu_seconds, 3);
     add_seen(&w, "peak_bytes", j->measure.peak_bytes);
+    sg_json_text(&w, "peak_source", sg_job_peak_source(&j->measure));
+    add_seen(&w, "read_bytes", j->measure.read_bytes);
+    add_seen(&w, "written_bytes", j->measure.written_bytes);
+    add_seen(&w, "jvms", j->measure.jvms);
     add_seen(&w, "gc_count", j->measure.gc_count);
     sg_json_real(&w, "gc_seconds", j->measure.gc_seconds, 3);
+    sg_json_real(&w, "gc_longest_seconds", j->measure.gc_longest_seconds, 3);
+    add_seen(&w, "heap_peak_bytes", j->measure.heap_peak_bytes);
+    add_seen(&w, "heap_used_bytes", j->measure.heap_used_bytes);
     add_seen(&w, "exit_code", j->exit_code);
     add_seen(&w, "signal", j->signo > 0 ? j->signo : -1);
     sg_json_i64(&w, "attempt", e->attempt);

@@ -208,9 +208,15 @@ static bool attempt_json(void *ctx, const struct sg_history_attempt *a)
     sg_json_real(w, "seconds", a->seconds, 3);
     sg_json_real(w, "cpu_seconds", a->cpu_seconds, 3);
     add_seen(w, "peak_bytes", a->peak_bytes);
+    sg_json_text(w, "peak_source", a->peak_source);
+    add_seen(w, "read_bytes", a->read_bytes);
+    add_seen(w, "written_bytes", a->written_bytes);
+    add_seen(w, "jvms", a->jvms);
     add_seen(w, "gc_count", a->gc_count);
     sg_json_real(w, "gc_seconds", a->gc_seconds, 3);
+    sg_json_real(w, "gc_longest_seconds", a->gc_longest_seconds, 3);
     add_seen(w, "heap_peak_bytes", a->heap_peak_bytes);
+    add_seen(w, "heap_used_bytes", a->heap_used_bytes);
     add_seen(w, "exit_code", a->exit_code);
     add_seen(w, "signal", a->signo);
     sg_json_end(w);

@@ -99,11 +99,7 @@ static void add_attempt(struct sg_recorder *r, const struct sg_event *e)
     static const struct sg_job_end unseen = {
         .exit_code = -1,
         .signo = -1,
-        .measure = { .cpu_seconds = NAN,
-                     .peak_bytes = -1,
-                     .gc_count = -1,
-                     .gc_seconds = NAN,
-                     .heap_peak_bytes = -1 },
+        .measure = SG_JOB_MEASURE_INIT,
     };
     bool finished = e->kind == SG_EVENT_NODE_FINISHED;
     double share = finished && e->members > 1 ? e->members : 1; /* of a batch: its part */
@@ -125,9 +121,15 @@ static void add_attempt(struct sg_recorder *r, const struct sg_event *e)
         .seconds = finished ? e->seconds / share : NAN,
         .cpu_seconds = j->measure.cpu_seconds / share,
         .peak_bytes = j->measure.peak_bytes,
+        .peak_source = sg_job_peak_source(&j->measure),
+        .read_bytes = j->measure.read_bytes,
+        .written_bytes = j->measure.written_bytes,
+        .jvms = j->measure.jvms,
         .gc_count = j->measure.gc_count,
         .gc_seconds = j->measure.gc_seconds,
+        .gc_longest_seconds = j->measure.gc_longest_seconds,
         .heap_peak_bytes = j->measure.heap_peak_bytes,
+        .heap_used_bytes = j->measure.heap_used_bytes,
         .exit_code = j->exit_code,
         .signo = j->signo > 0 ? j->signo : -1,
     };

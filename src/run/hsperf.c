@@ -37,6 +37,7 @@
 #define FILE_MAX     ((size_t)1 << 20)
 #define GENERATIONS  2 /* young and old; a third one was no heap */
 #define SPACES       8
+#define COLLECTORS   8
 
 struct reader {
     const unsigned char *at;
@@ -63,6 +64,7 @@ static int64_t i64(const struct reader *r, size_t at)
 /* What is added up of the entries; -1 where none was there. */
 struct sums {
     int64_t invocations, ticks, frequency, capacity, used;
+    int64_t entered[COLLECTORS], left[COLLECTORS]; /* of each its last collection, in ticks */
 };
 
 static void add(int64_t *sum, int64_t v)
@@ -77,21 +79,44 @@ static void add(int64_t *sum, int64_t v)
 
 /* "PREFIX" NUMBER "REST" → REST; NULL when the name is another or the number not below the limit.
  */
-static const char *after_number(const char *name, const char *prefix, long limit)
+static const char *after_number(const char *name, const char *prefix, long limit, long *ret)
 {
     size_t n = strlen(prefix);
     char *end;
-    long v;
 
     if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9')
         return NULL;
-    v = strtol(name + n, &end, 10);
-    return v < limit ? end : NULL;
+    *ret = strtol(name + n, &end, 10);
+    return *ret < limit ? end : NULL;
+}
+
+static void take_collector(struct sums *s, long which, const char *what, int64_t v)
+{
+    if (strcmp(what, ".invocations") == 0)
+        add(&s->invocations, v);
+    else if (strcmp(what, ".time") == 0)
+        add(&s->ticks, v);
+    else if (strcmp(what, ".lastEntryTime") == 0)
+        s->entered[which] = v;
+    else if (strcmp(what, ".lastExitTime") == 0)
+        s->left[which] = v;
+}
+
+/* One that is under way has been entered later than it was left. */
+static double last_seconds(const struct sums *s)
+{
+    int64_t longest = 0;
+
+    for (int i = 0; i < COLLECTORS; i++)
+        if (s->entered[i] > 0 && s->left[i] - s->entered[i] > longest)
+            longest = s->left[i] - s->entered[i];
+    return longest > 0 && s->frequency > 0 ? (double)longest / (double)s->frequency : (double)NAN;
 }
 
 static void take(struct sums *s, const char *name, int64_t v)
 {
     const char *rest, *space;
+    long which;
 
     if (strncmp(name, "sun.", 4) != 0)
         return;
@@ -99,20 +124,17 @@ static void take(struct sums *s, const char *name, int64_t v)
         s->frequency = v;
         return;
     }
-    rest = after_number(name, "sun.gc.collector.", 64);
+    rest = after_number(name, "sun.gc.collector.", COLLECTORS, &which);
     if (rest != NULL) {
-        if (strcmp(rest, ".invocations") == 0)
-            add(&s->invocations, v);
-        else if (strcmp(rest, ".time") == 0)
-            add(&s->ticks, v);
+        take_collector(s, which, rest, v);
         return;
     }
-    rest = after_number(name, "sun.gc.generation.", GENERATIONS);
+    rest = after_number(name, "sun.gc.generation.", GENERATIONS, &which);
     if (rest == NULL)
         return;
     if (strcmp(rest, ".capacity") == 0)
         add(&s->capacity, v);
-    space = after_number(rest, ".space.", SPACES);
+    space = after_number(rest, ".space.", SPACES, &which);
     if (space != NULL && strcmp(space, ".used") == 0)
         add(&s->used, v);
 }
@@ -141,7 +163,7 @@ bool sg_hsperf_parse(const void *bytes, size_t n, struct sg_hsperf *ret)
 {
     static const unsigned char magic[] = { 0xca, 0xfe, 0xc0, 0xc0 };
     struct reader r = { .at = bytes, .n = n };
-    struct sums s = { -1, -1, -1, -1, -1 };
+    struct sums s = { -1, -1, -1, -1, -1, { 0 }, { 0 } };
     size_t at, length;
     uint32_t entries;
 
@@ -156,6 +178,7 @@ bool sg_hsperf_parse(const void *bytes, size_t n, struct sg_hsperf *ret)
     *ret = (struct sg_hsperf){
         .gc_count = s.invocations,
         .gc_seconds = s.ticks >= 0 && s.frequency > 0 ? (double)s.ticks / (double)s.frequency : NAN,
+        .gc_last_seconds = last_seconds(&s),
         .heap_bytes = s.capacity,
         .used_bytes = s.used,
     };

@@ -18,10 +18,11 @@
 #include "stagegraph/proc.h"
 
 struct sg_hsperf {
-    int64_t gc_count;   /* collections of all collectors; -1: not told */
-    double gc_seconds;  /* NaN: not told */
-    int64_t heap_bytes; /* capacity of all generations now; -1 */
-    int64_t used_bytes; /* of these in use after the last collection; -1 */
+    int64_t gc_count;       /* collections of all collectors; -1: not told */
+    double gc_seconds;      /* NaN: not told */
+    double gc_last_seconds; /* the longest of the collectors' last collections; NaN: not told */
+    int64_t heap_bytes;     /* capacity of all generations now; -1 */
+    int64_t used_bytes;     /* of these in use after the last collection; -1 */
 };
 
 /* False: not such a file, not yet, or not version 2. Any bytes are safe to pass. */

@@ -30,6 +30,7 @@ struct jvm {
     struct sg_hsperf last;
     bool told; /* last is filled */
     int64_t heap_peak_bytes;
+    double gc_longest_seconds; /* NaN: none was seen */
 };
 
 /* One for each loop: what all jobs share. */
@@ -171,6 +172,7 @@ static void keep_jvm(struct sg_meter *meter, const struct sg_proc *p)
         .ino = st.st_ino,
         .fd = fd,
         .heap_peak_bytes = -1,
+        .gc_longest_seconds = NAN,
     };
     return;
 failed:
@@ -187,6 +189,7 @@ static void ask_jvms(struct sg_meter *meter)
         j->told = true;
         if (j->last.heap_bytes > j->heap_peak_bytes)
             j->heap_peak_bytes = j->last.heap_bytes;
+        j->gc_longest_seconds = fmax(j->gc_longest_seconds, j->last.gc_last_seconds);
     }
 }
 
@@ -519,6 +522,7 @@ static void add_up(const struct sg_meter *meter, struct sg_job_measure *ret)
             ret->gc_count = (ret->gc_count < 0 ? 0 : ret->gc_count) + j->last.gc_count;
         if (!isnan(j->last.gc_seconds))
             ret->gc_seconds = (isnan(ret->gc_seconds) ? 0 : ret->gc_seconds) + j->last.gc_seconds;
+        ret->gc_longest_seconds = fmax(ret->gc_longest_seconds, j->gc_longest_seconds);
         if (j->heap_peak_bytes > ret->heap_peak_bytes)
             ret->heap_peak_bytes = j->heap_peak_bytes;
         if (j->last.used_bytes > ret->heap_used_bytes)

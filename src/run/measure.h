@@ -19,13 +19,6 @@
 #include "stagegraph/job.h"
 #include "stagegraph/loop.h"
 
-#define SG_JOB_MEASURE_INIT                                                                        \
-    {                                                                                              \
-        .seconds = NAN, .cpu_seconds = NAN, .peak_bytes = -1, .jvms = -1, .gc_count = -1,          \
-        .gc_seconds = NAN, .heap_peak_bytes = -1, .heap_used_bytes = -1, .read_bytes = -1,         \
-        .written_bytes = -1,                                                                       \
-    }
-
 struct sg_meter;
 
 /* Everything below `shim`, itself not counted. */

@@ -1,3 +1,4 @@
+#include "stagegraph/job.h"
 #include "stagegraph/sched.h"
 
 #include <assert.h>
@@ -43,4 +44,11 @@ bool sg_result_is_failure(enum sg_result r)
 bool sg_result_is_done(enum sg_result r)
 {
     return is_kind(r, DONE);
+}
+
+const char *sg_job_peak_source(const struct sg_job_measure *m)
+{
+    if (m->peak_bytes < 0)
+        return NULL;
+    return m->peak_from_cgroup ? "cgroup" : "proc";
 }

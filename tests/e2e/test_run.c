@@ -582,10 +582,26 @@ static void a_pool_of_one_holds_whatever_j_says(void **state)
 
 static void events_are_one_json_object_a_line(void **state)
 {
-    static const char *const keys[] = { "node",       "stage",       "result",     "reason",
-                                        "seconds",    "cpu_seconds", "peak_bytes", "gc_count",
-                                        "gc_seconds", "exit_code",   "signal",     "attempt",
-                                        "log" };
+    static const char *const keys[] = { "node",
+                                        "stage",
+                                        "result",
+                                        "reason",
+                                        "seconds",
+                                        "cpu_seconds",
+                                        "peak_bytes",
+                                        "gc_count",
+                                        "gc_seconds",
+                                        "exit_code",
+                                        "signal",
+                                        "attempt",
+                                        "log",
+                                        "peak_source",
+                                        "jvms",
+                                        "read_bytes",
+                                        "written_bytes",
+                                        "gc_longest_seconds",
+                                        "heap_peak_bytes",
+                                        "heap_used_bytes" };
     struct e2e *t = *state;
     const char *line, *seen = "", *text;
 
@@ -600,7 +616,9 @@ static void events_are_one_json_object_a_line(void **state)
         assert_non_null(e2e_get(d, "time"));
         assert_non_null(e2e_get(d, "run"));
         seen = e2e_text(t, "%s %s", seen, e2e_get(d, "event"));
-        for (size_t i = 0; i < 13 && strcmp(e2e_get(d, "event"), "node_finished") == 0; i++)
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) &&
+                           strcmp(e2e_get(d, "event"), "node_finished") == 0;
+             i++)
             if (e2e_get(d, "%s", keys[i]) == NULL)
                 fail_msg("node_finished lacks %s", keys[i]);
     }

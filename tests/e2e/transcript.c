@@ -21,7 +21,9 @@ static const struct {
     { "[0-9a-f]{16}", "HASH", true, false },
     /* The partitions of the tests lie in 2024, and what happens to them later. */
     { "20(2[5-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}T[0-9:.]{5,}Z", "TIME", false, false },
-    { "(\"(pid|peak_bytes|heap_peak_bytes|[a-z0-9_]*seconds)\":)[0-9.]+", "N", false, true },
+    { "(\"(pid|[a-z_]*_bytes|[a-z0-9_]*seconds)\":)[0-9.]+", "N", false, true },
+    /* A job of a moment was looked at, or not. */
+    { "(\"(jvms)\":)(0|null)", "N", false, true },
     { "(\"host\":)\"[^\"]*\"", "\"HOST\"", false, true },
     { "(pid )[0-9]+", "N", false, true },
     { "(died on )[^ ,]+", "HOST", false, true },

@@ -67,8 +67,15 @@ static void each_event_has_its_fields(void **state)
                               .measure = { .seconds = 180.5,
                                            .cpu_seconds = 301.25,
                                            .peak_bytes = 2040109465,
+                                           .peak_from_cgroup = true,
+                                           .read_bytes = 4096,
+                                           .written_bytes = 0,
+                                           .jvms = 2,
                                            .gc_count = 14,
-                                           .gc_seconds = 0.4125 } };
+                                           .gc_seconds = 0.4125,
+                                           .gc_longest_seconds = 0.1,
+                                           .heap_peak_bytes = 1024,
+                                           .heap_used_bytes = 512 } };
     struct stream s;
     struct sg_event e;
 
@@ -101,7 +108,10 @@ static void each_event_has_its_fields(void **state)
         HEAD(
             "node_finished") "\"node\":\"silver@2013-01-07T05\",\"stage\":\"silver\",\"result\":\"ok\","
                              "\"reason\":\"code\",\"seconds\":180.500,\"cpu_seconds\":301.250,"
-                             "\"peak_bytes\":2040109465,\"gc_count\":14,\"gc_seconds\":0.412,"
+                             "\"peak_bytes\":2040109465,\"peak_source\":\"cgroup\","
+                             "\"read_bytes\":4096,\"written_bytes\":0,\"jvms\":2,"
+                             "\"gc_count\":14,\"gc_seconds\":0.412,\"gc_longest_seconds\":0.100,"
+                             "\"heap_peak_bytes\":1024,\"heap_used_bytes\":512,"
                              "\"exit_code\":0,\"signal\":null,\"attempt\":1,"
                              "\"log\":\"/state/silver.log\"}\n");
     e.result = SG_RESULT_CHECK_FAILED;
@@ -113,8 +123,10 @@ static void each_event_has_its_fields(void **state)
         HEAD(
             "node_finished") "\"node\":\"silver@2013-01-07T05\",\"stage\":\"silver\","
                              "\"result\":\"check_failed\",\"reason\":\"code\",\"seconds\":0.500,"
-                             "\"cpu_seconds\":null,\"peak_bytes\":null,\"gc_count\":null,"
-                             "\"gc_seconds\":null,\"exit_code\":null,\"signal\":null,\"attempt\":1,"
+                             "\"cpu_seconds\":null,\"peak_bytes\":null,\"peak_source\":null,"
+                             "\"read_bytes\":null,\"written_bytes\":null,\"jvms\":null,"
+                             "\"gc_count\":null,\"gc_seconds\":null,\"gc_longest_seconds\":null,"
+                             "\"heap_peak_bytes\":null,\"heap_used_bytes\":null,\"exit_code\":null,\"signal\":null,\"attempt\":1,"
                              "\"log\":null}\n");
     e.kind = SG_EVENT_NODE_SKIPPED;
     e.result = SG_RESULT_BUSY;

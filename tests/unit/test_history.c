@@ -74,9 +74,14 @@ static struct sg_history_attempt an_attempt(const char *stage, const char *resul
                                         .seconds = seconds,
                                         .cpu_seconds = NAN,
                                         .peak_bytes = -1,
+                                        .read_bytes = -1,
+                                        .written_bytes = -1,
+                                        .jvms = -1,
                                         .gc_count = -1,
                                         .gc_seconds = NAN,
+                                        .gc_longest_seconds = NAN,
                                         .heap_peak_bytes = -1,
+                                        .heap_used_bytes = -1,
                                         .exit_code = -1,
                                         .signo = -1 };
 }
@@ -222,8 +227,10 @@ static void what_was_not_seen_is_null(void **state)
     assert_int_equal(sqlite3_open(scratch_path(&dir, "history.sqlite"), &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db,
                                         "SELECT count(*) FROM attempts WHERE coalesce(seconds,"
-                                        " cpu_seconds, peak_bytes, gc_count, gc_seconds,"
-                                        " heap_peak_bytes, exit_code, signal) IS NULL",
+                                        " cpu_seconds, peak_bytes, peak_source, read_bytes,"
+                                        " written_bytes, jvms, gc_count, gc_seconds,"
+                                        " gc_longest_seconds, heap_peak_bytes, heap_used_bytes,"
+                                        " exit_code, signal) IS NULL",
                                         -1, &st, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
@@ -608,6 +615,55 @@ static void a_newer_schema_is_used_as_far_as_it_is_known(void **state)
     assert_null(sg_history_notice(h));
 }
 
+/* A file that an older stagegraph made, its schema and a row as it wrote them. */
+static void a_file_of_the_first_version_is_kept_and_gets_the_new_columns(void **state)
+{
+    static const char old[] =
+        "CREATE TABLE runs (run TEXT PRIMARY KEY, command TEXT, profile TEXT, request TEXT,"
+        " started_ms INTEGER NOT NULL, ended_ms INTEGER, now_s INTEGER, explicit_range INTEGER,"
+        " exit_status INTEGER, pid INTEGER, host TEXT, boot TEXT, planned INTEGER, ok INTEGER,"
+        " unchanged INTEGER, failed INTEGER, blocked INTEGER, busy INTEGER);"
+        "CREATE TABLE attempts (id INTEGER PRIMARY KEY, run TEXT NOT NULL, node TEXT NOT NULL,"
+        " stage TEXT NOT NULL, label TEXT, attempt INTEGER, result TEXT NOT NULL, reason TEXT,"
+        " detail TEXT, log TEXT, started_ms INTEGER NOT NULL, seconds REAL, cpu_seconds REAL,"
+        " peak_bytes INTEGER, gc_count INTEGER, gc_seconds REAL, heap_peak_bytes INTEGER,"
+        " exit_code INTEGER, signal INTEGER);"
+        "INSERT INTO attempts (run, node, stage, result, started_ms, seconds, peak_bytes)"
+        " VALUES ('r0', 'silver', 'silver', 'ok', 500, 7.5, 99);"
+        "PRAGMA user_version = 1;";
+    struct sg_history_attempt a = an_attempt("gold", "ok", 2);
+    sqlite3_stmt *st;
+    sqlite3 *db;
+
+    (void)state;
+    assert_int_equal(sqlite3_open(scratch_path(&dir, "history.sqlite"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    OK(sg_history_open(dir.dir, false, &h, NULL, &err));
+    a.peak_bytes = 100;
+    a.peak_source = "cgroup";
+    a.heap_used_bytes = 11;
+    a.gc_longest_seconds = 0.25;
+    a.jvms = 2;
+    OK(sg_history_attempt_add(h, &a, &err));
+    assert_string_equal(attempts(NULL, NULL, NULL, false, 0),
+                        "silver ok - 7.5 nan 99;gold ok - 2 nan 100;");
+    assert_null(sg_history_notice(h));
+    assert_int_equal(sqlite3_open(scratch_path(&dir, "history.sqlite"), &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+                           "SELECT group_concat(stage || ' ' || coalesce(peak_source ||"
+                           " ' ' || heap_used_bytes || ' ' || gc_longest_seconds ||"
+                           " ' ' || jvms, 'null'), ';') FROM attempts",
+                           -1, &st, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    assert_string_equal((const char *)sqlite3_column_text(st, 0),
+                        "silver null;gold cgroup 11 0.25 2");
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+}
+
 static void pruning_removes_what_is_old(void **state)
 {
     struct sg_history_run r = a_run("old", 1000);
@@ -663,6 +719,7 @@ int main(void)
         cmocka_unit_test(what_the_writer_failed_with_is_told_once),
         cmocka_unit_test(what_cannot_be_written_while_others_are_at_it_is_written_later),
         cmocka_unit_test(a_newer_schema_is_used_as_far_as_it_is_known),
+        cmocka_unit_test(a_file_of_the_first_version_is_kept_and_gets_the_new_columns),
         cmocka_unit_test(pruning_removes_what_is_old),
         cmocka_unit_test(a_state_directory_that_is_gone_is_an_error_and_no_more),
     };

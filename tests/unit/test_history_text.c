@@ -40,9 +40,15 @@ static const struct sg_history_attempt attempts[] = {
       .seconds = 12.4,
       .cpu_seconds = 20,
       .peak_bytes = 2040109465,
+      .peak_source = "proc",
+      .read_bytes = 4096,
+      .written_bytes = 8192,
+      .jvms = 2,
       .gc_count = 14,
       .gc_seconds = 0.4,
+      .gc_longest_seconds = 0.05,
       .heap_peak_bytes = 1 << 30,
+      .heap_used_bytes = 1 << 20,
       .exit_code = 3,
       .signo = -1 },
     { .run = "r1",
@@ -54,14 +60,7 @@ static const struct sg_history_attempt attempts[] = {
       .reason = "missing",
       .attempt = 0,
       .started_ms = INT64_C(1357539000000),
-      .seconds = NAN,
-      .cpu_seconds = NAN,
-      .peak_bytes = -1,
-      .gc_count = -1,
-      .gc_seconds = NAN,
-      .heap_peak_bytes = -1,
-      .exit_code = -1,
-      .signo = -1 },
+      SG_HISTORY_UNSEEN },
 };
 
 static size_t n_there;
@@ -161,12 +160,17 @@ static void both_are_json(void **state)
         "[{\"run\":\"r1\",\"node\":\"silver@2013-01-07T05\",\"stage\":\"silver\","
         "\"label\":\"2013-01-07T05\",\"attempt\":1,\"result\":\"failed\",\"reason\":\"code\","
         "\"detail\":\"s.py\",\"log\":\"/l\",\"started\":\"2013-01-07T06:10:00Z\",\"seconds\":12.400,"
-        "\"cpu_seconds\":20.000,\"peak_bytes\":2040109465,\"gc_count\":14,\"gc_seconds\":0.400,"
-        "\"heap_peak_bytes\":1073741824,\"exit_code\":3,\"signal\":null},"
+        "\"cpu_seconds\":20.000,\"peak_bytes\":2040109465,\"peak_source\":\"proc\","
+        "\"read_bytes\":4096,\"written_bytes\":8192,\"jvms\":2,\"gc_count\":14,"
+        "\"gc_seconds\":0.400,\"gc_longest_seconds\":0.050,"
+        "\"heap_peak_bytes\":1073741824,\"heap_used_bytes\":1048576,"
+        "\"exit_code\":3,\"signal\":null},"
         "{\"run\":\"r1\",\"node\":\"dim\",\"stage\":\"dim\",\"label\":null,\"attempt\":null,"
         "\"result\":\"blocked\",\"reason\":\"missing\",\"detail\":\"x is not there\",\"log\":null,"
         "\"started\":\"2013-01-07T06:10:00Z\",\"seconds\":null,\"cpu_seconds\":null,"
-        "\"peak_bytes\":null,\"gc_count\":null,\"gc_seconds\":null,\"heap_peak_bytes\":null,"
+        "\"peak_bytes\":null,\"peak_source\":null,\"read_bytes\":null,\"written_bytes\":null,"
+        "\"jvms\":null,\"gc_count\":null,\"gc_seconds\":null,\"gc_longest_seconds\":null,"
+        "\"heap_peak_bytes\":null,\"heap_used_bytes\":null,"
         "\"exit_code\":null,\"signal\":null}]\n");
     fake_out_done(&o);
 }

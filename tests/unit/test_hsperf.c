@@ -64,7 +64,11 @@ static void fill(struct image *m, bool little)
     add(m, "sun.gc.collector.0.time", 'J', 300000000);
     add(m, "sun.gc.collector.0.name", 'B', 99);
     add(m, "sun.gc.collector.1.invocations", 'J', 2);
+    add(m, "sun.gc.collector.0.lastEntryTime", 'J', 5000000000);
+    add(m, "sun.gc.collector.0.lastExitTime", 'J', 5040000000);
     add(m, "sun.gc.collector.1.time", 'J', 200000000);
+    add(m, "sun.gc.collector.1.lastEntryTime", 'J', 9000000000); /* under way */
+    add(m, "sun.gc.collector.1.lastExitTime", 'J', 3000000000);
     add(m, "sun.gc.generation.0.capacity", 'J', 1000);
     add(m, "sun.gc.generation.0.maxCapacity", 'J', 9000);
     add(m, "sun.gc.generation.0.space.0.used", 'J', 10);
@@ -86,6 +90,7 @@ static void counters_are_added_up_in_either_byte_order(void **state)
         assert_true(sg_hsperf_parse(m.at, m.n, &p));
         assert_int_equal(p.gc_count, 16);
         assert_true(fabs(p.gc_seconds - 0.5) < 1e-9);
+        assert_true(fabs(p.gc_last_seconds - 0.04) < 1e-9);
         assert_int_equal(p.heap_bytes, 3000);
         assert_int_equal(p.used_bytes, 115);
     }
@@ -102,6 +107,7 @@ static void what_is_not_told_is_not_zero(void **state)
     assert_true(sg_hsperf_parse(m.at, m.n, &p));
     assert_int_equal(p.gc_count, -1);
     assert_true(isnan(p.gc_seconds)); /* no frequency */
+    assert_true(isnan(p.gc_last_seconds));
     assert_int_equal(p.heap_bytes, -1);
     assert_int_equal(p.used_bytes, -1);
 }
@@ -232,6 +238,7 @@ static void the_collections_of_a_jvm_are_those_that_it_counts_itself(void **stat
         assert_true(count >= 7);
         assert_int_equal(m->gc_count, count);
         assert_true(m->gc_seconds > 0 && m->gc_seconds < 5);
+        assert_true(m->gc_longest_seconds > 0 && m->gc_longest_seconds <= m->gc_seconds);
         assert_true((double)m->heap_peak_bytes >= heap && (double)m->heap_peak_bytes <= heap + 4e6);
         assert_true(m->heap_used_bytes > 0 && m->heap_used_bytes < 64 << 20);
         assert_true(m->peak_bytes > 16 << 20);
@@ -248,6 +255,8 @@ static void a_short_jvm_without_collections_is_seen(void **state)
         assert_int_equal(m->jvms, 1);
         assert_int_equal(m->gc_count, 0);
         assert_true(m->gc_seconds == 0);
+        assert_true(isnan(m->gc_longest_seconds));
+        assert_true(m->heap_peak_bytes > 0);
     }
 }
 

@@ -48,11 +48,15 @@ bool sg_history_attempt_add(struct sg_history *h, const struct sg_history_attemp
                             struct sg_error *err)
 {
     (void)h;
-    return tell(err, "%s|%s|%s|%u|%s|%s|%s|%s|%lld|%.1f|%.1f|%lld|%lld|%.1f|%lld|%d|%d\n", a->node,
-                a->stage, a->label, a->attempt, a->result, a->reason, a->detail,
-                a->log != NULL ? a->log : "-", (long long)a->started_ms, a->seconds, a->cpu_seconds,
-                (long long)a->peak_bytes, (long long)a->gc_count, a->gc_seconds,
-                (long long)a->heap_peak_bytes, a->exit_code, a->signo);
+    return tell(
+        err,
+        "%s|%s|%s|%u|%s|%s|%s|%s|%lld|%.1f|%.1f|%lld %s|%lld %lld|%d|%lld|%.1f %.1f|%lld %lld|%d|%d\n",
+        a->node, a->stage, a->label, a->attempt, a->result, a->reason, a->detail,
+        a->log != NULL ? a->log : "-", (long long)a->started_ms, a->seconds, a->cpu_seconds,
+        (long long)a->peak_bytes, a->peak_source != NULL ? a->peak_source : "-",
+        (long long)a->read_bytes, (long long)a->written_bytes, a->jvms, (long long)a->gc_count,
+        a->gc_seconds, a->gc_longest_seconds, (long long)a->heap_peak_bytes,
+        (long long)a->heap_used_bytes, a->exit_code, a->signo);
 }
 
 bool sg_history_flush(struct sg_history *h, struct sg_error *err)
@@ -99,9 +103,15 @@ static void run_all(struct fake_plan *f)
                               .signo = -1,
                               .measure = { .cpu_seconds = 20,
                                            .peak_bytes = 100,
+                                           .peak_from_cgroup = true,
+                                           .read_bytes = 7,
+                                           .written_bytes = 8,
+                                           .jvms = 3,
                                            .gc_count = 2,
                                            .gc_seconds = 0.5,
-                                           .heap_peak_bytes = 50 } };
+                                           .gc_longest_seconds = 0.2,
+                                           .heap_peak_bytes = 50,
+                                           .heap_used_bytes = 40 } };
     struct sg_recorder_config c = { .history = (void *)&history,
                                     .command = "hourly -j2",
                                     .request = "{}",
@@ -158,9 +168,9 @@ static void a_run_and_its_attempts_are_kept(void **state)
         history.told,
         "begin run1|hourly -j2|hourly|{}|1357539000000|1357539000|1|-1|77|h|b|3\n"
         "silver@2013-01-07T05|silver|2013-01-07T05|2|failed|code|jobs/silver.py|/state/1.log|"
-        "1357538987000|12.5|20.0|100|2|0.5|50|3|-1\n"
+        "1357538987000|12.5|20.0|100 cgroup|7 8|3|2|0.5 0.2|50 40|3|-1\n"
         "silver@2013-01-07T05|silver|2013-01-07T05|0|blocked|code|behind bronze@2013-01-07T05|-|"
-        "1357539000000|nan|nan|-1|-1|nan|-1|-1|-1\n"
+        "1357539000000|nan|nan|-1 -|-1 -1|-1|-1|nan nan|-1 -1|-1|-1\n"
         "end run1|1357539000000|1|ok 5|unchanged 2|failed 2|blocked 4|busy 0\n"
         "flush\n");
     assert_string_equal(notices, "");
