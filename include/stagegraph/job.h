@@ -85,7 +85,8 @@ struct sg_job_spec {
     uint64_t open_files;   /* the command's soft limit; 0: as ours is */
     int64_t timeout_ms;    /* 0: none */
     int64_t grace_ms;
-    bool no_measure;                                           /* for check commands */
+    bool no_measure; /* for check commands */
+    bool own_group;  /* a cgroup of its own, if one can be made: costs half a millisecond */
     void (*on_output)(void *ctx, const char *bytes, size_t n); /* as it comes, both streams */
     void (*on_end)(void *ctx, const struct sg_job_end *end);
     void *ctx;

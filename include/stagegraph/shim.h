@@ -5,23 +5,24 @@
  *
  * The shim is started as
  *
- *   stagegraph-shim VERSION TIMEOUT_MS GRACE_MS LOCKS FILES WORKDIR COMMAND [ARGUMENT]...
+ *   stagegraph-shim VERSION TIMEOUT_MS GRACE_MS LOCKS FILES GROUP WORKDIR COMMAND [ARG]...
  *
  * with the job's environment as its own and these descriptors: 0 /dev/null, 1 the write end of the
  * job's output, 3 its end of a SOCK_SEQPACKET pair, 4 the claim's lock (or nothing), 5 and on LOCKS
  * further locks, which live as long as the claim's. FILES is the soft limit of open files that the
- * command gets, which the executor may have raised for itself; 0: as it is. It answers with one
- * STARTED or NOT_STARTED, then, when no process is left, one OVER, and exits; STUCK may come
- * between. A closed socket means to the shim that the executor is dead, and to the executor, unless
- * OVER came, that the shim is. Orders are single bytes, news are whole structs: both are of one
- * build, VERSION makes sure.
+ * command gets, which the executor may have raised for itself; 0: as it is. GROUP is empty, or the
+ * file of a cgroup that the command enters by writing "0" into it, before it is one; where it
+ * can't, it runs without. It answers with one STARTED or NOT_STARTED, then, when no process is
+ * left, one OVER, and exits; STUCK may come between. A closed socket means to the shim that the
+ * executor is dead, and to the executor, unless OVER came, that the shim is. Orders are single
+ * bytes, news are whole structs: both are of one build, VERSION makes sure.
  */
 #ifndef STAGEGRAPH_SHIM_H
 #define STAGEGRAPH_SHIM_H
 
 #include <stdint.h>
 
-#define SG_SHIM_VERSION "3"
+#define SG_SHIM_VERSION "4"
 
 enum { SG_SHIM_CONTROL_FD = 3, SG_SHIM_LOCK_FD = 4 };
 #define SG_SHIM_LOCKS_MAX 1000 /* further ones */
@@ -50,6 +51,7 @@ struct sg_shim_news {
     uint32_t no_workdir; /* it was the working directory that could not be entered */
     uint32_t why;        /* enum sg_shim_why: what ended the command */
     uint32_t leftovers, stuck;
+    uint32_t in_group;             /* the command has entered GROUP */
     int64_t started_ns, exited_ns; /* monotonic clock; of the command; 0: not yet */
     int64_t paused_ns;             /* of the time between */
     int64_t cpu_us;                /* of all that were reaped */

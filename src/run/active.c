@@ -321,6 +321,7 @@ static bool start_process(struct sg_active *a, bool check, struct sg_error *err)
         .timeout_ms = s->timeout_s * 1000,
         .grace_ms = s->grace_s * 1000,
         .no_measure = check,
+        .own_group = a->run->own_group[s->id.i],
         .on_output = on_output,
         .on_end = on_end,
         .ctx = a,

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "launch.h"
 #include "lost.h"
 #include "measure.h"
@@ -72,7 +73,8 @@ struct sg_job {
 
     int output; /* -1: ended */
     struct sg_watch *output_watch;
-    struct sg_timer *timer; /* of the guard while RUNNING, then of the drain */
+    struct sg_timer *timer;  /* of the guard while RUNNING, then of the drain */
+    struct sg_cgroup *group; /* NULL: none */
     struct sg_meter *meter;
     struct sg_lost *lost;
     struct sg_job_end end;
@@ -279,11 +281,10 @@ static void finish(struct sg_job *j)
     sg_lost_free(j->lost);
     j->lost = NULL;
     j->end.oom = could_be_oom(&j->end) && sg_meter_oom(j->meter);
-    sg_meter_end(j->meter, &j->end.measure);
+    sg_meter_end(j->meter, largest_bytes, &j->end.measure);
     j->meter = NULL;
-    /* What the kernel noted for the largest process catches what lay between two samples. */
-    if (largest_bytes > j->end.measure.peak_bytes)
-        j->end.measure.peak_bytes = largest_bytes;
+    sg_cgroup_remove(j->group);
+    j->group = NULL;
     j->state = ENDED;
     j->on_end(j->ctx, &j->end);
 }
@@ -369,8 +370,12 @@ static void on_started(struct sg_job *j, const struct sg_shim_news *n)
     struct sg_error ignored = SG_ERROR_INIT; /* then it is not measured */
 
     j->pid = n->pid;
+    if (n->in_group == 0) {
+        sg_cgroup_remove(j->group);
+        j->group = NULL;
+    }
     if (j->measured && j->tie != NULL)
-        (void)!sg_meter_start(j->of->loop, j->tie->shim, &j->meter, &ignored);
+        (void)!sg_meter_start(j->of->loop, j->tie->shim, j->group, &j->meter, &ignored);
 }
 
 static void on_not_started(struct sg_job *j, const struct sg_shim_news *n)
@@ -462,6 +467,7 @@ static void lose(struct sg_job *j)
         .since_ticks = j->since_ticks,
         .grace_ms = j->grace_ms,
         .hard = j->hard || j->hung,
+        .group = j->group,
         .is_shim = is_shim,
         .on_gone = on_gone,
         .ctx = j,
@@ -676,7 +682,10 @@ bool sg_job_start(struct sg_loop *loop, const struct sg_job_spec *spec, struct s
         sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for a job");
         goto failed;
     }
-    if (!sg_shim_launch(spec, &ends, &refused, err))
+    if (spec->own_group && !spec->no_measure && spec->nonce != NULL)
+        j->group = sg_meter_make_group(loop, spec->nonce);
+    if (!sg_shim_launch(spec, j->group != NULL ? sg_cgroup_door(j->group) : "", &ends, &refused,
+                        err))
         goto failed;
     if (refused != 0) {
         if (!refuse(j, refused, err))
@@ -693,6 +702,8 @@ bool sg_job_start(struct sg_loop *loop, const struct sg_job_spec *spec, struct s
 failed:
     if (t != NULL)
         free_tie(t);
+    if (j != NULL)
+        sg_cgroup_remove(j->group);
     free(j);
     return false;
 }
@@ -706,7 +717,8 @@ void sg_job_free(struct sg_job *j)
         stop_timer(j);
         close_output(j);
         sg_lost_free(j->lost);
-        sg_meter_end(j->meter, &j->end.measure);
+        sg_meter_end(j->meter, -1, &j->end.measure);
+        sg_cgroup_remove(j->group);
         if (j->tie != NULL)
             let_go(j->tie);
     }

@@ -141,17 +141,19 @@ static int spawn(const struct sg_job_spec *spec, const struct pipes *p, char *co
 }
 
 /* The shim's arguments, then the command's words; the caller frees the array alone. */
-static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, pid_t *ret)
+static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, const char *group,
+                      pid_t *ret)
 {
     static char name[] = "stagegraph-shim", version[] = SG_SHIM_VERSION;
     char timeout[24], grace[24], locks[24], files[24], *workdir = strdup(spec->workdir), **argv;
+    char *door = strdup(group);
     size_t n = 0;
     int e = ENOMEM;
 
     while (spec->argv[n] != NULL)
         n++;
-    argv = calloc(n + 8, sizeof(*argv));
-    if (argv != NULL && workdir != NULL) {
+    argv = calloc(n + 9, sizeof(*argv));
+    if (argv != NULL && workdir != NULL && door != NULL) {
         snprintf(timeout, sizeof(timeout), "%lld", (long long)spec->timeout_ms);
         snprintf(grace, sizeof(grace), "%lld", (long long)spec->grace_ms);
         argv[0] = name;
@@ -162,17 +164,19 @@ static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, pid
         argv[4] = locks;
         snprintf(files, sizeof(files), "%" PRIu64, spec->open_files);
         argv[5] = files;
-        argv[6] = workdir;
-        memcpy(argv + 7, spec->argv, n * sizeof(*argv));
+        argv[6] = door;
+        argv[7] = workdir;
+        memcpy(argv + 8, spec->argv, n * sizeof(*argv));
         e = spawn(spec, p, argv, ret);
     }
     free(argv);
     free(workdir);
+    free(door);
     return e;
 }
 
-bool sg_shim_launch(const struct sg_job_spec *spec, struct sg_shim_ends *ret, int *ret_refused,
-                    struct sg_error *err)
+bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, struct sg_shim_ends *ret,
+                    int *ret_refused, struct sg_error *err)
 {
     struct pipes p;
     pid_t pid = 0;
@@ -182,7 +186,7 @@ bool sg_shim_launch(const struct sg_job_spec *spec, struct sg_shim_ends *ret, in
         close_pipes(&p);
         return false;
     }
-    e = spawn_shim(spec, &p, &pid);
+    e = spawn_shim(spec, &p, group, &pid);
     *ret = (struct sg_shim_ends){ .pid = pid, .control = p.control, .output = p.output };
     if (e == 0)
         p.control = p.output = -1;

@@ -20,7 +20,7 @@ struct sg_shim_ends {
 
 /* *ret_refused is 0, or E2BIG: the command line is too long, which is the job's fault and not the
  * machine's; then there is no shim, and *ret means nothing. */
-bool sg_shim_launch(const struct sg_job_spec *spec, struct sg_shim_ends *ret, int *ret_refused,
-                    struct sg_error *err) SG_MUST;
+bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, struct sg_shim_ends *ret,
+                    int *ret_refused, struct sg_error *err) SG_MUST;
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "hsperf.h"
 #include "stagegraph/clock.h"
 #include "stagegraph/proc.h"
@@ -41,6 +42,8 @@ struct measurer {
     int inotify;   /* -1: none */
     bool watched;  /* the directory is there and watched */
     struct sg_watch *watch;
+    struct sg_cgroups *groups; /* NULL: none can be made */
+    bool asked_for_groups;
     int oom_fd;             /* a file with a line "oom_kill N" */
     uint64_t oom_explained; /* so many of its kills are put down to a job */
     long page_bytes;
@@ -51,6 +54,7 @@ struct sg_meter {
     struct measurer *of;
     struct sg_meter *prev, *next;
     pid_t shim;
+    const struct sg_cgroup *group; /* NULL: none */
     struct sg_timer *timer;
     int64_t pause_ns;
     uint64_t oom_kills; /* when it began */
@@ -72,53 +76,26 @@ static const char part_key;
 /* The value of the line "oom_kill N"; 0 where there is none. */
 static uint64_t read_oom_kills(int fd)
 {
-    char text[16384], *at;
+    char text[16384];
     ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : -1;
+    int64_t kills;
 
-    if (n <= 0)
-        return 0;
-    text[n] = '\0';
-    at = strncmp(text, "oom_kill ", 9) == 0 ? text : strstr(text, "\noom_kill ");
-    return at != NULL ? strtoull(strchr(at, ' ') + 1, NULL, 10) : 0;
+    text[n > 0 ? n : 0] = '\0';
+    kills = sg_cgroup_line(text, "oom_kill");
+    return kills > 0 ? (uint64_t)kills : 0;
 }
 
-static int open_counter(const char *root, const char *cgroup, const char *name)
-{
-    char path[1200];
-    int fd;
-
-    snprintf(path, sizeof(path), "%s%s/%s", root, cgroup, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    /* In a container the path may be the host's, while its own cgroup is mounted as the root. */
-    snprintf(path, sizeof(path), "%s/%s", root, name);
-    return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-/* /proc/self/cgroup: "4:memory:/PATH" (version 1) or "0::/PATH" (version 2). */
 static int open_oom_counter(void)
 {
-    char line[1024], unified[1024] = "";
-    FILE *f = fopen("/proc/self/cgroup", "re");
+    char path[4096 + 32], *end;
+    bool v2;
     int fd = -1;
 
-    while (f != NULL && fd < 0 && fgets(line, sizeof(line), f) != NULL) {
-        char *first = strchr(line, ':'), *second = first != NULL ? strchr(first + 1, ':') : NULL;
-
-        if (second == NULL)
-            continue;
-        second[strcspn(second, "\n")] = '\0';
-        *second = '\0';
-        if (strcmp(first + 1, "memory") == 0)
-            fd = open_counter("/sys/fs/cgroup/memory", second + 1, "memory.oom_control");
-        else if (first[1] == '\0')
-            memcpy(unified, second + 1, strlen(second + 1) + 1);
+    if (sg_cgroup_own(&sg_cgroup_system, path, 4096, &v2)) {
+        end = path + strlen(path);
+        snprintf(end, 32, "/%s", v2 ? "memory.events" : "memory.oom_control");
+        fd = open(path, O_RDONLY | O_CLOEXEC);
     }
-    if (f != NULL)
-        fclose(f);
-    if (fd < 0 && unified[0] != '\0')
-        fd = open_counter("/sys/fs/cgroup", unified, "memory.events");
     return fd >= 0 ? fd : open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
 }
 
@@ -126,6 +103,8 @@ bool sg_meter_oom(struct sg_meter *m)
 {
     uint64_t kills = m != NULL && m->of != NULL ? read_oom_kills(m->of->oom_fd) : 0;
 
+    if (m != NULL && m->group != NULL)
+        return sg_cgroup_oom_kills(m->group) > 0;
     if (m == NULL || m->of == NULL || kills <= m->oom_kills || kills <= m->of->oom_explained)
         return false;
     m->of->oom_explained = kills;
@@ -382,6 +361,15 @@ static void weigh(struct sg_meter *meter)
         meter->peak_bytes = resident;
 }
 
+/* Each page is counted once, whoever shares it. */
+static void weigh_group(struct sg_meter *meter)
+{
+    int64_t bytes = sg_cgroup_bytes(meter->group);
+
+    if (bytes > meter->peak_bytes)
+        meter->peak_bytes = bytes;
+}
+
 static void sample(void *ctx);
 
 static void set_timer(struct sg_meter *meter, int64_t ns)
@@ -422,7 +410,10 @@ static void sample(void *ctx)
     if (m->tree.n != 0)
         meter->sampled = true;
     look_for_jvms(meter);
-    weigh(meter);
+    if (meter->group != NULL)
+        weigh_group(meter);
+    else
+        weigh(meter);
     ask_jvms(meter);
     cost_ns = COST_SHARE * (sg_mono_now().ns - begun_ns);
     meter->pause_ns = meter->pause_ns * 3 / 2;
@@ -442,6 +433,7 @@ static void free_measurer(void *part)
         close(m->inotify);
     if (m->oom_fd >= 0)
         close(m->oom_fd);
+    sg_cgroups_free(m->groups);
     for (struct sg_meter *meter = m->meters; meter != NULL; meter = meter->next) {
         meter->of = NULL;
         meter->timer = NULL; /* freed by the loop */
@@ -480,7 +472,31 @@ static struct measurer *measurer_of(struct sg_loop *l, struct sg_error *err)
     return m;
 }
 
-bool sg_meter_start(struct sg_loop *l, pid_t shim, struct sg_meter **ret, struct sg_error *err)
+/* Asked for once, by the first job that wants one; of version 2 we may have moved by that, and the
+ * kills of jobs without a group of their own are counted where we are now. */
+struct sg_cgroup *sg_meter_make_group(struct sg_loop *l, const char *nonce)
+{
+    struct sg_error ignored = SG_ERROR_INIT;
+    struct measurer *m = measurer_of(l, &ignored);
+    struct sg_cgroup *g;
+
+    if (m == NULL)
+        return NULL;
+    if (!m->asked_for_groups && m->groups == NULL)
+        m->groups = sg_cgroups_new(&sg_cgroup_system);
+    g = m->groups != NULL ? sg_cgroup_make(m->groups, nonce) : NULL;
+    if (g != NULL && !m->asked_for_groups) {
+        if (m->oom_fd >= 0)
+            close(m->oom_fd);
+        m->oom_fd = open_oom_counter();
+        m->oom_explained = 0;
+    }
+    m->asked_for_groups |= g != NULL || m->groups == NULL;
+    return g;
+}
+
+bool sg_meter_start(struct sg_loop *l, pid_t shim, const struct sg_cgroup *group,
+                    struct sg_meter **ret, struct sg_error *err)
 {
     struct measurer *m = measurer_of(l, err);
     struct sg_meter *meter;
@@ -495,6 +511,7 @@ bool sg_meter_start(struct sg_loop *l, pid_t shim, struct sg_meter **ret, struct
         .of = m,
         .next = m->meters,
         .shim = shim,
+        .group = group,
         .pause_ns = FIRST_NS,
         .oom_kills = read_oom_kills(m->oom_fd),
         .peak_bytes = -1,
@@ -530,8 +547,22 @@ static void add_up(const struct sg_meter *meter, struct sg_job_measure *ret)
     }
 }
 
-void sg_meter_end(struct sg_meter *m, struct sg_job_measure *ret)
+/*
+ * Samples miss what comes and goes between two of them; the largest single process bounds the tree
+ * from below. The most that was charged to a group bounds it from above: the size of a process
+ * counts pages of libraries too, which may be charged to others.
+ */
+static int64_t peak_of(const struct sg_meter *m, int64_t largest_bytes)
 {
+    int64_t most = m->group != NULL ? sg_cgroup_most_bytes(m->group) : -1;
+    int64_t peak = m->peak_bytes > largest_bytes ? m->peak_bytes : largest_bytes;
+
+    return most >= 0 && most < peak ? most : peak;
+}
+
+void sg_meter_end(struct sg_meter *m, int64_t largest_bytes, struct sg_job_measure *ret)
+{
+    ret->peak_bytes = largest_bytes;
     if (m == NULL)
         return;
     if (m->of != NULL) {
@@ -544,7 +575,8 @@ void sg_meter_end(struct sg_meter *m, struct sg_job_measure *ret)
             m->next->prev = m->prev;
     }
     ask_jvms(m);
-    ret->peak_bytes = m->peak_bytes;
+    ret->peak_bytes = peak_of(m, largest_bytes);
+    ret->peak_from_cgroup = m->group != NULL && m->peak_bytes >= 0;
     add_up(m, ret);
     for (size_t i = 0; i < m->n_jvms; i++)
         close(m->jvms[i].fd);

@@ -10,6 +10,8 @@
 
 #include "run_impl.h"
 
+#define GROUP_LEAST_S 1.0 /* usual duration from which a job gets a cgroup of its own */
+
 /* An error that ends the run: no new starts, running jobs are ended, then sg_run_go returns it. */
 void sg_run_fail(struct sg_run *r, const struct sg_error *err)
 {
@@ -283,6 +285,22 @@ static void set_tails(struct sg_run *r)
     }
 }
 
+/* To make a group, move into it and remove it takes half a millisecond, which a job of a moment
+ * need not pay. */
+static bool set_groups(struct sg_run *r, struct sg_error *err)
+{
+    r->own_group = calloc(r->graph->n_stages + 1, sizeof(*r->own_group));
+    if (!r->own_group)
+        return sg_error_set(err, SG_ERROR_MEMORY, 0, "a run");
+    for (uint32_t i = 0; i < r->graph->n_stages; i++) {
+        const struct sg_stage *s = &r->graph->stages[i];
+
+        if (sg_plan_stage(r->c.plan, s->id)->n_run > 0)
+            r->own_group[i] = s->memory > 0 || sg_usual_of(r->c.usual, s).median_s >= GROUP_LEAST_S;
+    }
+    return true;
+}
+
 static bool make_sched(struct sg_run *r, struct sg_error *err)
 {
     const struct sg_graph *g = r->graph;
@@ -341,6 +359,10 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
     }
     r->scratch = sg_buf_move(&path);
     raise_limit(r);
+    if (!set_groups(r, err)) {
+        sg_run_free(r);
+        return false;
+    }
     if (!sg_holds_new(&(struct sg_holds_config){ r->graph, c->store, c->run_id, c->host, c->boot },
                       &r->holds, err)) {
         sg_run_free(r);
@@ -378,6 +400,7 @@ void sg_run_free(struct sg_run *r)
     free(r->jobs);
     free(r->gone);
     free(r->stages);
+    free(r->own_group);
     free(r->pools);
     free(r);
 }

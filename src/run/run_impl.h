@@ -58,6 +58,7 @@ struct sg_run {
     uint32_t n_jobs;
     struct sg_sched_job *jobs;
     struct sg_sched_stage *stages;
+    bool *own_group; /* by stage: its jobs are worth a cgroup of their own */
     struct sg_sched_pool *pools;
     struct sg_active *active;
     struct sg_timer *timer;

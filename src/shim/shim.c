@@ -73,7 +73,9 @@ struct shim {
     /* The command, before it is one. */
     char **argv; /* argv[-1] may be used too */
     const char *workdir;
-    uint64_t files; /* its soft limit of open files; 0: as it is */
+    uint64_t files;    /* its soft limit of open files; 0: as it is */
+    const char *group; /* "": none */
+    volatile bool in_group;
     volatile int start_errno;
     volatile bool no_workdir;
     char path[PATH_MAX];
@@ -175,6 +177,18 @@ static void set_files(uint64_t soft)
     (void)setrlimit(RLIMIT_NOFILE, &l); /* can't fail: it was raised from there */
 }
 
+/* What is charged for the command stays where it was charged: so it goes before it is one, and the
+ * shim stays outside. */
+static bool enter_group(const char *group)
+{
+    int fd = group[0] != '\0' ? open(group, O_WRONLY | O_CLOEXEC) : -1;
+    bool ok = fd >= 0 && write(fd, "0", 1) == 1;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 /* Runs in the shim's memory, which waits meanwhile. If the shim is killed, the kernel sends TERM to
  * the command: with the executor gone too, that is all there is before its claim is taken over. */
 static int child(void *ctx)
@@ -190,6 +204,7 @@ static int child(void *ctx)
     (void)setsid(); /* can't fail: it has just been forked */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     set_files(s->files);
+    s->in_group = enter_group(s->group);
     if (nonce != NULL)
         sg_proc_set_mark(sg_proc_mark(nonce));
     if (chdir(s->workdir) != 0) {
@@ -214,6 +229,7 @@ static bool start(struct shim *s)
     close(1); /* the output is the job's alone */
     s->news.sys_errno = s->start_errno;
     s->news.no_workdir = s->no_workdir;
+    s->news.in_group = s->in_group;
     if (s->start_errno != 0) {
         (void)waitpid(s->news.pid, NULL, 0);
         s->news.pid = 0;
@@ -594,13 +610,14 @@ int main(int argc, char **argv)
 
     s.control = SG_SHIM_CONTROL_FD;
     s.news.status = -1;
-    if (argc < 8 || strcmp(argv[1], SG_SHIM_VERSION) != 0 || !parse_ms(argv[2], &s.timeout_ns) ||
+    if (argc < 9 || strcmp(argv[1], SG_SHIM_VERSION) != 0 || !parse_ms(argv[2], &s.timeout_ns) ||
         !parse_ms(argv[3], &s.grace_ns) || !parse_count(argv[4], SG_SHIM_LOCKS_MAX, &s.n_locks) ||
         !parse_count(argv[5], UINT64_MAX, &s.files) ||
         getsockopt(SG_SHIM_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &n) != 0)
         return refuse();
-    s.workdir = argv[6];
-    s.argv = argv + 7;
+    s.group = argv[6];
+    s.workdir = argv[7];
+    s.argv = argv + 8;
     prepare(&s);
     if (!start(&s))
         return 0;
