@@ -17,7 +17,9 @@
  *
  * Of the ready jobs the first that has a slot, room in its pool and its exclusive stage to itself
  * starts. In one pool nothing goes past a job that waits for memory; a job that is larger than its
- * pool runs alone in it. The same events give the same actions in the same order.
+ * pool runs alone in it. With all the room that there is it is the same, among jobs that say what
+ * they take of it; the others go on meanwhile. The same events give the same actions in the same
+ * order.
  */
 #ifndef STAGEGRAPH_SCHED_H
 #define STAGEGRAPH_SCHED_H
@@ -56,6 +58,7 @@ struct sg_sched_stage {
     int64_t backoff_ms;       /* doubling, at most 10 minutes; a job in it has no slot */
     uint32_t pool;            /* UINT32_MAX: none */
     int64_t memory;           /* bytes that one job takes from its pool's memory */
+    int64_t room;             /* bytes that one job takes from all that there is; 0: not counted */
     bool exclusive;
     int64_t tail_ms; /* from the start of a job to the end of what needs it, as far as is known */
 };
@@ -86,6 +89,7 @@ struct sg_sched_config {
     sg_sched_edges *needs, *users;
     void *ctx;
     int32_t slots;      /* -j, at least 1 */
+    int64_t room;       /* bytes that there are for jobs of all stages; 0: no limit */
     int32_t keep_going; /* stop after so many failed nodes, 0: never; a job is one, see below */
 };
 

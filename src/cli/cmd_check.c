@@ -1,6 +1,9 @@
 /* check: the graph file and the store's settings, and everything that is wrong with them. */
 #include <stdio.h>
 
+#include "stagegraph/room.h"
+#include "stagegraph/text.h"
+
 #include "cli.h"
 
 /* Every directory that is not there, and code pattern that matches nothing, is told; a plan stops
@@ -19,6 +22,27 @@ static bool check_files(struct sg_cli *cli, struct sg_error *err)
     return ok;
 }
 
+/* It can be run, alone, and may well be killed. */
+static void check_room(const struct sg_cli *cli)
+{
+    char wants[SG_SIZE_TEXT], has[SG_SIZE_TEXT];
+    int64_t room = sg_room_bytes();
+
+    for (uint32_t i = 0; room > 0 && i < cli->graph->n_stages; i++) {
+        const struct sg_stage *s = &cli->graph->stages[i];
+
+        if (sg_room_of(cli->graph, s) <= room)
+            continue;
+        sg_size_format(s->memory, wants);
+        sg_size_format(room, has);
+        (void)fprintf(
+            stderr,
+            "warning: stage %s: memory = %s, and this machine (or its cgroup) has %s: its "
+            "jobs would run alone\n",
+            s->name, wants, has);
+    }
+}
+
 static int run_check(struct sg_cli *cli, struct sg_error *err)
 {
     struct sg_wall now;
@@ -31,6 +55,7 @@ static int run_check(struct sg_cli *cli, struct sg_error *err)
             return -1;
         (void)printf("store %s: answers\n", sg_store_uri(cli->store));
     }
+    check_room(cli);
     (void)printf("%s: %u stages and sources, %u profiles, store %s: no errors\n", cli->graph_path,
                  cli->graph->n_stages, cli->graph->n_profiles, sg_store_uri(cli->store));
     return SG_EXIT_OK;

@@ -154,7 +154,7 @@ static const struct sg_key keys[] = {
     { SG_SECTION_STAGE, "pool", SG_KEY_POOL, .profile = true,
       .help = "the [pool] whose limits its jobs share" },
     { SG_SECTION_STAGE, "memory", SG_KEY_SIZE, BOUNDS(0, BYTES), .profile = true,
-      AT(sg_stage, memory), .help = "what a job takes from the memory of its pool" },
+      AT(sg_stage, memory), .help = "what a job takes of its pool's memory, else of the machine's" },
     { SG_SECTION_STAGE, "batch", SG_KEY_BATCH, "1", BOUNDS(1, 1000000), .profile = true,
       .help = "contiguous partitions in one process at most: a number, or a duration (7d)" },
     { SG_SECTION_STAGE, "check", SG_KEY_CHECK, "written", .choices = checks, .stamp = true,

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "stagegraph/files.h"
+#include "stagegraph/text.h"
 
 #include "run_impl.h"
 
@@ -107,12 +108,33 @@ static void wait_until(struct sg_run *r, struct sg_mono at)
         sg_run_fail(r, &err);
 }
 
+/* While memory is short nothing is started beside what runs already; one job always goes on. */
+static void look_at_pressure(struct sg_run *r)
+{
+    bool pressed = r->pressure && r->active && sg_pressure_is_high(r->pressure, sg_mono_now());
+    char text[200];
+
+    if (pressed == r->pressed)
+        return;
+    r->pressed = pressed;
+    sg_sched_suspend(r->sched, r->suspended || pressed);
+    if (!pressed || r->pressed_told)
+        return;
+    r->pressed_told = true;
+    (void)snprintf(text, sizeof(text),
+                   "memory is short (in the last 10 s something stood still for it %.0f%% of the "
+                   "time): while it is, no job is started beside another",
+                   sg_pressure_some(r->pressure));
+    sg_run_notice(r, "", text);
+}
+
 void sg_run_pump(struct sg_run *r)
 {
     struct sg_error err = SG_ERROR_INIT;
     struct sg_action act;
 
     while (!r->over) {
+        look_at_pressure(r);
         sg_sched_next(r->sched, sg_mono_now(), &act);
         switch (act.kind) {
         case SG_ACT_START:
@@ -136,6 +158,8 @@ void sg_run_pump(struct sg_run *r)
             stage_stopped(r, &act);
             break;
         case SG_ACT_WAIT:
+            if (r->pressed && act.at.ns == INT64_MAX)
+                act.at.ns = sg_mono_now().ns + SG_NS_PER_S;
             wait_until(r, act.at);
             return;
         case SG_ACT_OVER:
@@ -301,6 +325,18 @@ static bool set_groups(struct sg_run *r, struct sg_error *err)
     return true;
 }
 
+/* Asked for only where a stage that is to run says what it takes. */
+static void set_room(struct sg_run *r)
+{
+    const struct sg_graph *g = r->graph;
+
+    for (uint32_t i = 0; i < g->n_stages && r->room == 0; i++)
+        if (r->stages[i].room > 0 && sg_plan_stage(r->c.plan, g->stages[i].id)->n_run > 0)
+            r->room = sg_room_bytes();
+    if (r->room < 0)
+        r->room = 0;
+}
+
 static bool make_sched(struct sg_run *r, struct sg_error *err)
 {
     const struct sg_graph *g = r->graph;
@@ -317,8 +353,10 @@ static bool make_sched(struct sg_run *r, struct sg_error *err)
                                                 .backoff_ms = s->backoff_s * 1000,
                                                 .pool = s->pool,
                                                 .memory = s->memory,
+                                                .room = sg_room_of(g, s),
                                                 .exclusive = s->exclusive };
     }
+    set_room(r);
     set_tails(r);
     for (uint32_t i = 0; i < g->n_pools; i++)
         r->pools[i] =
@@ -333,6 +371,7 @@ static bool make_sched(struct sg_run *r, struct sg_error *err)
                                  .users = users,
                                  .ctx = r,
                                  .slots = r->c.jobs,
+                                 .room = r->room,
                                  .keep_going = r->c.keep_going };
     return sg_sched_new(&c, &r->sched, err);
 }
@@ -359,6 +398,8 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
     }
     r->scratch = sg_buf_move(&path);
     raise_limit(r);
+    if (c->jobs > 1 && r->n_jobs > 1)
+        r->pressure = sg_pressure_new(NULL);
     if (!set_groups(r, err)) {
         sg_run_free(r);
         return false;
@@ -390,6 +431,7 @@ void sg_run_free(struct sg_run *r)
         sg_active_free(r->active);
     if (r->scratch && !sg_files_remove_tree(r->scratch, &err))
         sg_error_clear(&err); /* scratch, in nobody's way */
+    sg_pressure_free(r->pressure);
     sg_holds_free(r->holds);
     sg_sched_free(r->sched);
     free(r->scratch);
@@ -418,6 +460,23 @@ static void drop_settled(void *ctx, struct sg_node_id n)
         sg_run_notice(r, "", err.text); /* the claim stays what it is, dead and without meaning */
 }
 
+static void tell_room(struct sg_run *r)
+{
+    const struct sg_graph *g = r->graph;
+    char wants[SG_SIZE_TEXT], has[SG_SIZE_TEXT], text[300];
+
+    for (uint32_t i = 0; i < g->n_stages && r->room > 0; i++) {
+        if (r->stages[i].room <= r->room || sg_plan_stage(r->c.plan, g->stages[i].id)->n_run == 0)
+            continue;
+        sg_size_format(r->stages[i].room, wants);
+        sg_size_format(r->room, has);
+        (void)snprintf(text, sizeof(text),
+                       "stage %s wants %s of memory, and there are %s: its jobs run alone",
+                       g->stages[i].name, wants, has);
+        sg_run_notice(r, "", text);
+    }
+}
+
 bool sg_run_go(struct sg_run *r, struct sg_error *err)
 {
     struct sg_event e = sg_run_event(r, SG_EVENT_RUN_STARTED);
@@ -430,6 +489,7 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     e = sg_run_event(r, SG_EVENT_PLAN);
     sg_run_emit(r, &e);
     sg_run_tell_not_jobs(r);
+    tell_room(r);
     sg_plan_settled(r->c.plan, drop_settled, r);
     sg_run_pump(r);
     if (!r->over && !sg_loop_run(r->c.loop, err))
@@ -459,7 +519,8 @@ void sg_run_interrupt(struct sg_run *r, int signo)
 
 void sg_run_suspend(struct sg_run *r, bool suspended)
 {
-    sg_sched_suspend(r->sched, suspended);
+    r->suspended = suspended;
+    sg_sched_suspend(r->sched, suspended || r->pressed);
     for (struct sg_active *a = r->active; a; a = a->next)
         if (a->process)
             sg_job_pause(a->process, suspended);

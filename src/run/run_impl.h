@@ -8,6 +8,7 @@
 #define STAGEGRAPH_RUN_IMPL_H
 
 #include "stagegraph/attempt.h"
+#include "stagegraph/room.h"
 #include "stagegraph/run.h"
 #include "stagegraph/sched.h"
 
@@ -60,9 +61,13 @@ struct sg_run {
     struct sg_sched_stage *stages;
     bool *own_group; /* by stage: its jobs are worth a cgroup of their own */
     struct sg_sched_pool *pools;
+    int64_t room; /* bytes for jobs; 0: nobody asks, or not known */
     struct sg_active *active;
     struct sg_timer *timer;
     struct sg_outcome outcome;
+    struct sg_pressure *pressure; /* NULL: none to be seen, or one job at a time */
+    bool suspended;               /* by TSTP */
+    bool pressed, pressed_told;   /* memory is short: nothing more is started */
     int signo;
     bool log_failed;
     bool output_held;

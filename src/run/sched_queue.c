@@ -77,7 +77,8 @@ static void refresh_lane(struct sg_sched_queue *q, uint32_t stage)
     const struct sg_sched_lane *l = &q->lanes[stage];
     uint32_t berth = berth_of(q, stage);
 
-    if (l->ready.n != 0 && !l->held && !(q->config->stages[stage].exclusive && l->running != 0))
+    if (l->ready.n != 0 && !l->held && !(q->full && q->config->stages[stage].room != 0) &&
+        !(q->config->stages[stage].exclusive && l->running != 0))
         sg_heap_put(&q->berths[berth].lanes, stage);
     else
         sg_heap_remove(&q->berths[berth].lanes, stage);
@@ -115,6 +116,8 @@ bool sg_sched_queue_init(struct sg_sched_queue *q, const struct sg_sched_config 
 
     q->config = config;
     q->running = 0;
+    q->room = 0;
+    q->full = false;
     q->lanes = open == NULL ? NULL : SG_ARENA_NEW(a, config->n_stages, struct sg_sched_lane, err);
     q->berths = q->lanes == NULL ? NULL : SG_ARENA_NEW(a, n_berths, struct sg_sched_berth, err);
     if (q->berths == NULL)
@@ -157,20 +160,46 @@ bool sg_sched_queue_has_slot(const struct sg_sched_queue *q)
     return q->running < (uint32_t)q->config->slots;
 }
 
+/* A job that is larger than all the room runs alone among those that take some. */
+static bool fits(const struct sg_sched_queue *q, uint32_t stage)
+{
+    int64_t room = q->config->stages[stage].room;
+
+    return q->config->room == 0 || room == 0 || q->room == 0 || room <= q->config->room - q->room;
+}
+
+/* While it is full, jobs that take room are left aside, the smaller ones too: else a large one
+ * would wait until nothing else is to be done. */
+static void set_full(struct sg_sched_queue *q, bool full)
+{
+    if (q->full == full)
+        return;
+    q->full = full;
+    for (uint32_t i = 0; i < q->config->n_stages; i++)
+        if (q->config->stages[i].room != 0)
+            refresh_lane(q, i);
+}
+
 bool sg_sched_queue_pick(struct sg_sched_queue *q, uint32_t *ret)
 {
     uint32_t berth, stage, job;
 
-    if (!sg_sched_queue_has_slot(q) || q->open.n == 0)
-        return false;
-    berth = q->open.items[0];
-    stage = q->berths[berth].lanes.items[0];
+    for (;;) {
+        if (!sg_sched_queue_has_slot(q) || q->open.n == 0)
+            return false;
+        berth = q->open.items[0];
+        stage = q->berths[berth].lanes.items[0];
+        if (fits(q, stage))
+            break;
+        set_full(q, true);
+    }
     job = q->lanes[stage].ready.items[0];
     sg_heap_remove(&q->lanes[stage].ready, job);
     q->lanes[stage].running++;
     q->berths[berth].running++;
     q->berths[berth].memory += memory_of(q, stage);
     q->running++;
+    q->room += q->config->stages[stage].room;
     refresh_lane(q, stage);
     *ret = job;
     return true;
@@ -184,6 +213,9 @@ void sg_sched_queue_release(struct sg_sched_queue *q, uint32_t job)
     q->berths[berth].running--;
     q->berths[berth].memory -= memory_of(q, stage);
     q->running--;
+    q->room -= q->config->stages[stage].room;
+    if (q->config->stages[stage].room != 0)
+        set_full(q, false);
     refresh_lane(q, stage);
 }
 

@@ -38,6 +38,8 @@ struct sg_sched_queue {
     struct sg_sched_berth *berths;
     struct sg_heap open; /* berths that have room for the first job of their first lane */
     uint32_t running;
+    int64_t room; /* in use */
+    bool full;    /* the next job waits for room, and all that take some with it */
 };
 
 /* `where` has a zeroed place a job, also for other heaps that a ready job is never in. What it

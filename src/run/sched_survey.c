@@ -11,7 +11,7 @@ struct survey {
 
 static bool check_settings(const struct sg_sched_config *c, struct sg_error *err)
 {
-    if (c->slots < 1 || c->keep_going < 0)
+    if (c->slots < 1 || c->keep_going < 0 || c->room < 0)
         return sg_error_set(err, SG_ERROR_BUG, 0, "the scheduler: %d slots, keep_going %d",
                             c->slots, c->keep_going);
     for (uint32_t i = 0; i < c->n_pools; i++) {
@@ -22,7 +22,7 @@ static bool check_settings(const struct sg_sched_config *c, struct sg_error *err
         const struct sg_sched_stage *st = &c->stages[i];
 
         if (st->retries < 0 || st->breaker < 0 || st->backoff_ms < 0 || st->memory < 0 ||
-            (st->pool != UINT32_MAX && st->pool >= c->n_pools))
+            st->room < 0 || (st->pool != UINT32_MAX && st->pool >= c->n_pools))
             return sg_error_set(err, SG_ERROR_BUG, 0, "the scheduler: the settings of stage %u", i);
     }
     for (uint32_t i = 0; i < c->n_jobs; i++) {

@@ -77,6 +77,8 @@ static void set(struct sg_story *t, struct sg_sched_stage *st, struct sg_sched_p
         p->memory = number;
     else if (st != NULL && strcmp(word, "memory") == 0)
         st->memory = number;
+    else if (st != NULL && strcmp(word, "room") == 0)
+        st->room = number;
     else if (st != NULL && strcmp(word, "retries") == 0)
         st->retries = (int32_t)number;
     else if (st != NULL && strcmp(word, "backoff") == 0)
@@ -130,6 +132,8 @@ static void read_line(struct sg_story *t, char *line)
         t->config.slots = atoi(save);
     } else if (strcmp(word, "-k") == 0) {
         t->config.keep_going = atoi(save);
+    } else if (strcmp(word, "-m") == 0) {
+        t->config.room = atoi(save);
     } else if (strcmp(word, "pool") == 0) {
         pool = &t->pools[t->config.n_pools];
         snprintf(t->pool_names[t->config.n_pools++], SG_STORY_NAME, "%s",

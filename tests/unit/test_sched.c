@@ -475,6 +475,48 @@ static void a_job_larger_than_its_pool_runs_alone_in_it(void **state)
                    "d1 ok => d1 ok, over\n");
 }
 
+static void jobs_that_take_room_wait_for_it_in_order_and_others_go_on(void **state)
+{
+    (void)state;
+    sg_story_check("-j 9\n"
+                   "-m 8\n"
+                   "pool yarn size=2\n"
+                   "stage a room=3\n"
+                   "stage b room=6 pool=yarn\n"
+                   "stage c pool=yarn\n"
+                   "a1:\n"
+                   "a2:\n"
+                   "b1:\n"
+                   "c1:\n"
+                   "a3:\n"
+                   "d1:\n",
+                   "go => start a1, start a2, start c1, start d1, wait\n"
+                   "a1 ok => a1 ok, wait\n"
+                   "d1 ok => d1 ok, wait\n"
+                   "a2 ok => a2 ok, start b1, wait\n"
+                   "b1 ok => b1 ok, start a3, wait\n"
+                   "c1 ok => c1 ok, wait\n"
+                   "a3 ok => a3 ok, over\n");
+}
+
+static void a_job_larger_than_all_the_room_runs_alone_among_those_that_take_some(void **state)
+{
+    (void)state;
+    sg_story_check("-j 9\n"
+                   "-m 8\n"
+                   "stage a room=1\n"
+                   "stage b room=20\n"
+                   "b1:\n"
+                   "a1:\n"
+                   "b2:\n"
+                   "c1:\n",
+                   "go => start b1, start c1, wait\n"
+                   "b1 ok => b1 ok, start a1, wait\n"
+                   "a1 ok => a1 ok, start b2, wait\n"
+                   "c1 ok => c1 ok, wait\n"
+                   "b2 ok => b2 ok, over\n");
+}
+
 static void an_exclusive_stage_runs_one_job_and_holds_up_nobody_else(void **state)
 {
     (void)state;
@@ -790,6 +832,8 @@ int main(void)
         cmocka_unit_test(a_full_pool_lets_others_pass),
         cmocka_unit_test(memory_is_shared_out_and_a_large_job_is_not_overtaken),
         cmocka_unit_test(a_job_larger_than_its_pool_runs_alone_in_it),
+        cmocka_unit_test(jobs_that_take_room_wait_for_it_in_order_and_others_go_on),
+        cmocka_unit_test(a_job_larger_than_all_the_room_runs_alone_among_those_that_take_some),
         cmocka_unit_test(an_exclusive_stage_runs_one_job_and_holds_up_nobody_else),
         cmocka_unit_test(a_start_taken_back_holds_its_stage),
         cmocka_unit_test(a_start_put_off_leaves_its_stage_alone),
