@@ -25,9 +25,17 @@ struct sg_history_filter {
     bool failed;
     int64_t limit;
 };
-/* Nodes of runs, oldest first. */
+/* Nodes of runs, oldest first. As text, with a stage and without `failed`, the summary of that
+ * stage follows, over all attempts whatever the limit. */
 bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
                               const struct sg_history_filter *f, bool json,
                               struct sg_error *err) SG_MUST;
+
+/* A summary of each stage: results, and of the attempts that are ok median, 90th percentile and
+ * maximum of what they took, and the medians of the first and the last quarter of them in time.
+ * JSON is an array with an object a stage (docs/formats.md, "History"). */
+bool sg_history_text_summary(struct sg_out *o, struct sg_history *h,
+                             const struct sg_history_filter *f, bool json,
+                             struct sg_error *err) SG_MUST;
 
 #endif

@@ -46,7 +46,8 @@ static int run_history(struct sg_cli *cli, struct sg_error *err)
         .stage = o->value[SG_OPT_STAGE],
         .failed = sg_options_has(o, SG_OPT_FAILED),
     };
-    bool attempts = f.run || f.stage || f.failed;
+    bool summary = sg_options_has(o, SG_OPT_SUMMARY);
+    bool attempts = f.run || f.stage || f.failed || summary;
     struct sg_history *history;
     struct sg_outputs outs;
     bool ok;
@@ -57,7 +58,11 @@ static int run_history(struct sg_cli *cli, struct sg_error *err)
         sg_error_set(err, SG_ERROR_USAGE, 0, "--prune stands alone");
         return -1;
     }
-    if (!sg_options_int(o, SG_OPT_LIMIT, 1, INT64_MAX, attempts ? 1000 : 20, &f.limit, err))
+    if (!sg_options_int(o, SG_OPT_LIMIT, 1, INT64_MAX,
+                        summary    ? 0
+                        : attempts ? 1000
+                                   : 20,
+                        &f.limit, err))
         return -1;
     if (f.stage && !sg_graph_find_stage(cli->graph, f.stage)) {
         const char *near = sg_graph_near_stage(cli->graph, f.stage);
@@ -75,6 +80,9 @@ static int run_history(struct sg_cli *cli, struct sg_error *err)
         else
             sg_out_text(&outs.standard, "no run of this graph is recorded yet\n");
         ok = true;
+    } else if (summary) {
+        ok = sg_history_text_summary(outs.json ? outs.json : &outs.standard, history, &f,
+                                     outs.json != NULL, err);
     } else if (attempts) {
         ok = sg_history_text_attempts(outs.json ? outs.json : &outs.standard, history, &f,
                                       outs.json != NULL, err);
@@ -91,7 +99,9 @@ const struct sg_command sg_cmd_history = {
     .name = "history",
     .summary = "earlier runs; with RUN, its nodes with durations, memory and GC",
     .usage = "[RUN] [OPTIONS] | --prune 90d",
-    .detail = "The history is for people and estimates: nothing is lost with it but these.",
+    .detail =
+        "--stage ends with a summary of the stage over all runs. The history is for people and\n"
+        "estimates: nothing is lost with it but these.",
     .groups = SG_GROUP_HISTORY | SG_GROUP_OUTPUT,
     .nodes = true,
     .run = run_history,

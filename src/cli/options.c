@@ -54,6 +54,8 @@ const struct sg_option sg_option_table[SG_OPT_COUNT] = {
         "that stage alone" },
     [SG_OPT_FAILED] = { SG_OPT_FAILED, "failed", 0, SG_ARG_NONE, SG_GROUP_HISTORY, "",
         "what failed alone" },
+    [SG_OPT_SUMMARY] = { SG_OPT_SUMMARY, "summary", 0, SG_ARG_NONE, SG_GROUP_HISTORY, "",
+        "a summary of each stage alone: medians, 90th percentiles, what grew" },
     [SG_OPT_LIMIT] = { SG_OPT_LIMIT, "limit", 0, SG_ARG_REQUIRED, SG_GROUP_HISTORY, "N",
         "at most N rows (20 runs, 1000 attempts)" },
     [SG_OPT_ATTEMPT] = { SG_OPT_ATTEMPT, "attempt", 0, SG_ARG_REQUIRED, SG_GROUP_LOG, "N",

@@ -48,6 +48,7 @@ enum sg_option_id {
     SG_OPT_EXIT_CODE,
     SG_OPT_STAGE,
     SG_OPT_FAILED,
+    SG_OPT_SUMMARY,
     SG_OPT_LIMIT,
     SG_OPT_ATTEMPT,
     SG_OPT_FOLLOW,

@@ -315,8 +315,14 @@ bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
                               const struct sg_history_filter *f, bool json, struct sg_error *err)
 {
     struct query q = { .history = h, .filter = f };
+    struct sg_history_filter all = *f;
     bool ok = json ? write_json(o, &q, err) : write_table(o, &q, err);
 
+    all.limit = 0;
+    if (ok && !json && h != NULL && f->stage != NULL && !f->failed) {
+        sg_out_text(o, "\n");
+        ok = sg_history_text_summary(o, h, &all, false, err);
+    }
     sg_out_flush(o);
     return ok;
 }

@@ -410,6 +410,14 @@ static void history_tells_what_failed_and_log_each_attempt(void **state)
     e2e_says(t->out, "silver@2024-01-01T22");
     e2e_says(t->out, "gold@2024-01-01");
     e2e_says_not(t->out, "silver@2024-01-01T21");
+    e2e_run(t, 0, "history --stage silver");
+    e2e_has_line(t->out, "silver: 4 attempts in 1 run, * … *; 2 ok, 2 failed");
+    e2e_run(t, 0, "history --summary --json");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "[0].stage"), "bronze");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "[0].seconds.seen"), "3");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "[1].results.failed"), "2");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "[2].attempts"), "0");
+    assert_string_equal(e2e_get(e2e_json(t, t->out), "[2].first"), "null");
     e2e_run(t, 0, "history --failed --stage gold");
     e2e_says_not(t->out, "exit 9");
     e2e_says(t->out, "gold@2024-01-01");

@@ -64,6 +64,8 @@ static const struct sg_history_attempt attempts[] = {
 };
 
 static size_t n_there;
+static struct sg_history_attempt many[16];
+static size_t n_many;
 
 bool sg_history_runs(struct sg_history *h, int64_t limit, sg_history_run_fn *fn, void *ctx,
                      struct sg_error *err)
@@ -86,7 +88,10 @@ bool sg_history_attempts(struct sg_history *h, const char *run, const char *stag
     (void)node;
     (void)failed;
     (void)err;
-    for (size_t i = 0; i < n_there && (int64_t)i < limit; i++)
+    for (size_t i = 0; i < n_many; i++)
+        if (!fn(ctx, &many[i]))
+            return true;
+    for (size_t i = 0; i < n_there && (limit == 0 || (int64_t)i < limit); i++)
         if (!fn(ctx, &attempts[i]))
             break;
     return true;
@@ -175,12 +180,104 @@ static void both_are_json(void **state)
     fake_out_done(&o);
 }
 
+/* Twelve good attempts in three runs, each slower and larger than the one before, one that failed
+ * at once and one that nothing was run for. */
+static void fill_many(void)
+{
+    static const char *const in[] = { "r1", "r2", "r1", "r3" };
+    static char nodes[14][32];
+
+    for (n_many = 0; n_many < 14; n_many++) {
+        struct sg_history_attempt *a = &many[n_many];
+        int64_t k = (int64_t)n_many + 1;
+
+        *a = (struct sg_history_attempt){ .run = in[n_many / 4],
+                                          .node = nodes[n_many],
+                                          .stage = "silver",
+                                          .result = n_many < 12 ? "ok" : "failed",
+                                          .attempt = n_many < 13,
+                                          .started_ms = INT64_C(1357539000000) + k * 3600000,
+                                          SG_HISTORY_UNSEEN };
+        snprintf(nodes[n_many], sizeof(nodes[0]), "silver@2013-01-07T%02d", (int)k);
+        a->seconds = n_many < 12 ? 10.0 * (double)k : 0.1;
+        if (n_many < 12)
+            a->peak_bytes = k << 30;
+        if (n_many == 4)
+            a->gc_count = 3;
+    }
+    many[13].result = "blocked";
+}
+
+static void a_stage_is_summed_up_over_its_runs(void **state)
+{
+    struct fake_out o;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_history_filter f = { .stage = "silver" };
+
+    (void)state;
+    fake_out_init(&o, (struct sg_out_config){ .utf8 = true });
+    n_there = 0;
+    fill_many();
+    assert_true(sg_history_text_summary(&o.out, some(), &f, false, &err));
+    assert_string_equal(
+        fake_out_take(&o),
+        "silver: 13 attempts in 3 runs, 2013-01-07T07:10:00Z … 2013-01-07T19:10:00Z; 12 ok, 1 failed, 1 blocked\n"
+        "      SEEN   MEDIAN     P90     MAX  OF                    FIRST QUARTER  LAST QUARTER  CHANGE\n"
+        "TIME    12   1m 05s  1m 50s  2m 00s  silver@2013-01-07T12          20.0s        1m 50s   +450%\n"
+        "PEAK    12  6.5 GiB  11 GiB  12 GiB  silver@2013-01-07T12        2.0 GiB        11 GiB   +450%\n"
+        "GC       1        3       3       3  silver@2013-01-07T05              -             -       -\n");
+    assert_true(sg_history_text_summary(&o.out, some(), &f, true, &err));
+    assert_string_equal(
+        fake_out_take(&o),
+        "[{\"stage\":\"silver\",\"attempts\":13,\"runs\":3,\"first\":\"2013-01-07T07:10:00Z\","
+        "\"last\":\"2013-01-07T19:10:00Z\",\"results\":{\"ok\":12,\"failed\":1,\"blocked\":1},"
+        "\"seconds\":{\"seen\":12,\"median\":65.000,\"p90\":110.000,\"max\":120.000,"
+        "\"max_node\":\"silver@2013-01-07T12\",\"first_quarter\":20.000,\"last_quarter\":110.000},"
+        "\"cpu_seconds\":null,"
+        "\"peak_bytes\":{\"seen\":12,\"median\":6979321856,\"p90\":11811160064,\"max\":12884901888,"
+        "\"max_node\":\"silver@2013-01-07T12\",\"first_quarter\":2147483648,"
+        "\"last_quarter\":11811160064},"
+        "\"gc_count\":{\"seen\":1,\"median\":3.000,\"p90\":3.000,\"max\":3.000,"
+        "\"max_node\":\"silver@2013-01-07T05\",\"first_quarter\":null,\"last_quarter\":null},"
+        "\"gc_seconds\":null,\"heap_used_bytes\":null}]\n");
+    n_many = 0;
+    assert_true(sg_history_text_summary(&o.out, some(), &f, false, &err));
+    assert_string_equal(fake_out_take(&o), "Nothing of that in the history.\n");
+    assert_true(sg_history_text_summary(&o.out, NULL, &f, true, &err));
+    assert_string_equal(fake_out_take(&o), "[]\n");
+    fake_out_done(&o);
+}
+
+static void the_rows_of_a_stage_end_with_its_summary(void **state)
+{
+    struct fake_out o;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_history_filter f = { .stage = "silver", .limit = 1 };
+    const char *text;
+
+    (void)state;
+    fake_out_init(&o, (struct sg_out_config){ .utf8 = true });
+    n_there = 0;
+    fill_many();
+    assert_true(sg_history_text_attempts(&o.out, some(), &f, false, &err));
+    text = fake_out_take(&o);
+    assert_int_equal(strncmp(text, "RUN  NODE", 9), 0);
+    assert_non_null(strstr(text, "\n\nsilver: 13 attempts in 3 runs"));
+    f.failed = true; /* of failures alone there is nothing to be said */
+    assert_true(sg_history_text_attempts(&o.out, some(), &f, false, &err));
+    assert_null(strstr(fake_out_take(&o), "attempts in"));
+    n_many = 0;
+    fake_out_done(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_are_a_table),
         cmocka_unit_test(attempts_are_a_table),
         cmocka_unit_test(both_are_json),
+        cmocka_unit_test(a_stage_is_summed_up_over_its_runs),
+        cmocka_unit_test(the_rows_of_a_stage_end_with_its_summary),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
