@@ -108,7 +108,7 @@ static double last_seconds(const struct sums *s)
     int64_t longest = 0;
 
     for (int i = 0; i < COLLECTORS; i++)
-        if (s->entered[i] > 0 && s->left[i] - s->entered[i] > longest)
+        if (s->entered[i] > 0 && s->left[i] > s->entered[i] && s->left[i] - s->entered[i] > longest)
             longest = s->left[i] - s->entered[i];
     return longest > 0 && s->frequency > 0 ? (double)longest / (double)s->frequency : (double)NAN;
 }

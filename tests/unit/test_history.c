@@ -636,6 +636,7 @@ static void a_file_of_the_first_version_is_kept_and_gets_the_new_columns(void **
     sqlite3 *db;
 
     (void)state;
+    sg_history_close(h);
     assert_int_equal(sqlite3_open(scratch_path(&dir, "history.sqlite"), &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
