@@ -185,16 +185,19 @@ static bool remove_tree(const char *dir)
 }
 
 /* A group of ours without a process is of a dead run, or of a live one in the instant before its
- * job moves in: that job then runs without. The kernel refuses the others. */
+ * job moves in: that job then runs without. The kernel refuses the others; what the job of a living
+ * run has made in its own is left alone. */
 static void remove_dead(const char *own)
 {
     char path[PATH_MAX];
     DIR *d = opendir(own);
     const struct dirent *e;
+    pid_t pid;
 
     while (d != NULL && (e = readdir(d)) != NULL) {
         if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) == 0 &&
-            snprintf(path, sizeof(path), "%s/%s", own, e->d_name) < (int)sizeof(path))
+            snprintf(path, sizeof(path), "%s/%s", own, e->d_name) < (int)sizeof(path) &&
+            pids_at(path, &pid, 1) == 0)
             (void)remove_tree(path);
     }
     if (d != NULL)
@@ -372,11 +375,6 @@ int64_t sg_cgroup_oom_kills(const struct sg_cgroup *g)
     return read_at(g->dir, g->of->v2 ? "memory.events" : "memory.oom_control", text)
                ? sg_cgroup_line(text, "oom_kill")
                : -1;
-}
-
-size_t sg_cgroup_pids(const struct sg_cgroup *g, pid_t *ret, size_t max)
-{
-    return pids_at(g->dir, ret, max);
 }
 
 void sg_cgroup_remove(struct sg_cgroup *g)

@@ -50,8 +50,6 @@ int64_t sg_cgroup_bytes(const struct sg_cgroup *g);
 int64_t sg_cgroup_most_bytes(const struct sg_cgroup *g);
 /* Processes in it that the kernel killed for want of memory. */
 int64_t sg_cgroup_oom_kills(const struct sg_cgroup *g);
-/* The processes in it, not in groups below. */
-size_t sg_cgroup_pids(const struct sg_cgroup *g, pid_t *ret, size_t max);
 /* The group goes, with groups that the job made in it. One that still has processes stays, and is
  * tried again later. NULL is fine. */
 void sg_cgroup_remove(struct sg_cgroup *g);

@@ -467,7 +467,6 @@ static void lose(struct sg_job *j)
         .since_ticks = j->since_ticks,
         .grace_ms = j->grace_ms,
         .hard = j->hard || j->hung,
-        .group = j->group,
         .is_shim = is_shim,
         .on_gone = on_gone,
         .ctx = j,

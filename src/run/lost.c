@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cgroup.h"
 #include "stagegraph/claim.h"
 #include "stagegraph/clock.h"
 #include "stagegraph/proc.h"
@@ -55,9 +54,6 @@ static bool belongs(void *ctx, const struct sg_proc *p)
 static void find(struct sg_lost *x)
 {
     x->n_carriers = x->nonce[0] != '\0' ? sg_nonce_find(x->nonce, x->carriers, MAX_CARRIERS) : 0;
-    if (x->spec.group != NULL)
-        x->n_carriers += sg_cgroup_pids(x->spec.group, x->carriers + x->n_carriers,
-                                        MAX_CARRIERS - x->n_carriers);
     x->restless = false;
     if (x->phase == KILLING)
         sg_tree_kill(&x->tree, belongs, x);

@@ -4,10 +4,10 @@
  * Floor: run. docs/design.md, "Jobs and the shim".
  *
  * This process is a subreaper too, so what the shim had below it is now ours, or below what is
- * ours. Found are: what carries the job's nonce in its environment, what is in its cgroup, and
- * children of ours that are no shims and began after this job; with all that descends from them.
- * They get TERM (CONT for stopped ones), after the grace KILL until none is left. What lives on
- * after one more grace is given up.
+ * ours. Found are: what carries the job's nonce (in its environment, or as the name of its cgroup),
+ * and children of ours that are no shims and began after this job; with all that descends from
+ * them. They get TERM (CONT for stopped ones), after the grace KILL until none is left. What lives
+ * on after one more grace is given up.
  */
 #ifndef STAGEGRAPH_RUN_LOST_H
 #define STAGEGRAPH_RUN_LOST_H
@@ -19,7 +19,6 @@
 #include "stagegraph/error.h"
 #include "stagegraph/loop.h"
 
-struct sg_cgroup;
 struct sg_lost;
 
 struct sg_lost_spec {
@@ -27,7 +26,6 @@ struct sg_lost_spec {
     uint64_t since_ticks; /* when the shim started */
     int64_t grace_ms;
     bool hard;                             /* no grace */
-    const struct sg_cgroup *group;         /* of the job's own; NULL: none */
     bool (*is_shim)(void *ctx, pid_t pid); /* a child of ours that is a living job's shim */
     void (*on_gone)(void *ctx, unsigned stuck, const char *names);
     void *ctx;

@@ -47,13 +47,14 @@ bool lab_open(struct lab *lab)
         return false;
     strcpy(lab->dir, "/tmp/stagegraph-lab-XXXXXX");
     assert_non_null(mkdtemp(lab->dir));
+    snprintf(lab->nonce, sizeof(lab->nonce), "0123456789abcdef%016x", (unsigned)getpid());
     snprintf(lab->log, sizeof(lab->log), "%s/log", lab->dir);
     assert_true(sg_loop_new(2, &lab->loop, &lab->err));
     lab->spec = (struct sg_job_spec){
         .shim = shim,
         .workdir = lab->dir,
         .lock_fd = -1,
-        .nonce = LAB_NONCE,
+        .nonce = lab->nonce,
         .grace_ms = 5000,
         .on_output = on_output,
         .on_end = on_end,

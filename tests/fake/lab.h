@@ -14,10 +14,9 @@
 #include "stagegraph/job.h"
 #include "stagegraph/loop.h"
 
-#define LAB_NONCE "1ab0123456789abcdef1ab0123456789" /* no other driver ends it */
-
 struct lab {
     char dir[64], log[96]; /* scratch; $ESCAPE_LOG of the programs */
+    char nonce[33];        /* other drivers run at the same time, and sweep what has theirs */
     struct sg_loop *loop;
     struct sg_job *job;
     struct sg_job_spec spec; /* what a test changes before lab_start */

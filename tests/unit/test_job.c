@@ -627,7 +627,7 @@ static void what_both_deaths_leave_is_found_by_its_nonce(void **state)
         kill(executor, SIGSTOP);
         kill(shim, SIGKILL);
         kill(executor, SIGKILL);
-        assert_true(sg_nonce_end(LAB_NONCE, 100, &ended, &left, &lab->err));
+        assert_true(sg_nonce_end(lab->nonce, 100, &ended, &left, &lab->err));
         assert_int_equal(left, 0);
         assert_true(lab_is_empty_soon(lab));
     }
