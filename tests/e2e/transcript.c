@@ -31,6 +31,8 @@ static const struct {
     { "[0-9]+\\.[0-9]+s", "0.0s", false, false },
     { "\\([0-9.]+ minutes\\)", "(0.0 minutes)", false, false },
     { "(newest file )[0-9ms ]+ old", "0s old", false, true },
+    /* Which one took the most, in the summary of a stage. */
+    { "((0\\.0s|SIZE) +)[a-z]+@[0-9T-]+ +- +- +-", "NODE  -  -  -", false, true },
 };
 
 struct words {
