@@ -86,14 +86,14 @@ if [ -e "${S}src/cli/main.c" ]; then
     programs=' build/stagegraph'
 fi
 
-# The shim may use base, which is compiled once more for it: small, static, never sanitized.
+# The shim, and the one file of base that it uses, compiled once more for it: small, static, never
+# sanitized.
 rule=cc_shim objdir=build/shim
 compile_dir src/shim -
 if [ -n "$objects" ]; then
-    shim=$objects
-    compile_dir src/base -
-    edge build/shim/libsg_base.a "ar$objects"
-    edge build/stagegraph-shim "link_shim$shim build/shim/libsg_base.a"
+    object=
+    [ ! -e "${S}src/base/proc.c" ] || compile src/base/proc.c
+    edge build/stagegraph-shim "link_shim$objects $object"
     programs="$programs build/stagegraph-shim"
 fi
 rule=cc objdir=build/obj

@@ -201,7 +201,7 @@ static void pass_over(struct search *s, int dir)
 
     s->added = s->inverted = false;
     (void)lseek(dir, 0, SEEK_SET);
-    while ((n = getdents64(dir, entries, sizeof(entries))) > 0) {
+    while ((n = getdents64(dir, (void *)entries, sizeof(entries))) > 0) {
         for (char *at = entries; at < entries + n;) {
             const struct dirent64 *e = (const struct dirent64 *)(const void *)at;
 

@@ -107,7 +107,8 @@ static int set_descriptors(posix_spawn_file_actions_t *a, const struct sg_job_sp
     return e;
 }
 
-/* A session of its own, so that ^C and a KILL of our process group don't reach it. */
+/* A session of its own, so that ^C and a KILL of our process group don't reach it. What our caller
+ * ignores would be ignored by the job too. */
 static int set_attributes(posix_spawnattr_t *a)
 {
     sigset_t all;
@@ -115,7 +116,11 @@ static int set_attributes(posix_spawnattr_t *a)
 
     sigfillset(&all);
     e = posix_spawnattr_setsigmask(a, &all);
-    return e != 0 ? e : posix_spawnattr_setflags(a, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+    if (e == 0)
+        e = posix_spawnattr_setsigdefault(a, &all);
+    return e != 0 ? e
+                  : posix_spawnattr_setflags(a, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF);
 }
 
 static int spawn(const struct sg_job_spec *spec, const struct pipes *p, char *const *argv,

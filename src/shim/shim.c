@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +104,15 @@ static void tell(struct shim *s, enum sg_shim_kind kind)
             return;
         (void)nanosleep(&pause, NULL);
     }
+}
+
+/* closefrom(), which not every C library has. Kernels before 5.9 lack the call. */
+static void close_from(int first)
+{
+    if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0)
+        return;
+    for (int fd = first; fd < 65536; fd++)
+        close(fd);
 }
 
 /* ---- the command */
@@ -195,13 +205,10 @@ static int child(void *ctx)
 {
     struct shim *s = ctx;
     const char *nonce = variable("STAGEGRAPH_NONCE=", NULL);
-    struct sigaction plain = { .sa_handler = SIG_DFL };
     sigset_t none;
 
-    for (int signo = 1; signo < NSIG; signo++)
-        (void)sigaction(signo, &plain, NULL); /* refused for KILL, STOP and the C library's own */
-    sigemptyset(&none);
-    (void)setsid(); /* can't fail: it has just been forked */
+    sigemptyset(&none); /* the dispositions are the plain ones: our launcher reset them */
+    (void)setsid();     /* can't fail: it has just been forked */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     set_files(s->files);
     s->in_group = enter_group(s->group);
@@ -233,7 +240,7 @@ static bool start(struct shim *s)
     if (s->start_errno != 0) {
         (void)waitpid(s->news.pid, NULL, 0);
         s->news.pid = 0;
-        closefrom(SG_SHIM_LOCK_FD);
+        close_from(SG_SHIM_LOCK_FD);
         tell(s, SG_SHIM_NOT_STARTED);
         return false;
     }
@@ -540,7 +547,7 @@ static void say_over(struct shim *s)
     s->news.largest_bytes = u.ru_maxrss * INT64_C(1024);
     s->news.read_bytes = u.ru_inblock * INT64_C(512);
     s->news.written_bytes = u.ru_oublock * INT64_C(512);
-    closefrom(SG_SHIM_LOCK_FD); /* before the executor hears of it and drops the claim */
+    close_from(SG_SHIM_LOCK_FD); /* before the executor hears of it and drops the claim */
     tell(s, SG_SHIM_OVER);
 }
 
@@ -559,12 +566,13 @@ static void prepare(struct shim *s)
     (void)fcntl(SG_SHIM_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     for (int i = 0; i <= (int)s->n_locks; i++)
         (void)fcntl(SG_SHIM_LOCK_FD + i, F_SETFD, FD_CLOEXEC);
-    closefrom(SG_SHIM_LOCK_FD + 1 + (int)s->n_locks); /* what our caller's caller forgot to close */
-    sigfillset(&all);
+    /* What our caller's caller forgot to close. */
+    close_from(SG_SHIM_LOCK_FD + 1 + (int)s->n_locks);
+    (void)sigaction(SIGCHLD, &noticed, NULL); /* first: musl unblocks two signals in it */
+    memset(&all, 0xff, sizeof(all)); /* sigfillset() leaves some out, not each library the same */
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     s->waiting = all;
     sigdelset(&s->waiting, SIGCHLD);
-    (void)sigaction(SIGCHLD, &noticed, NULL);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
