@@ -28,8 +28,9 @@
 #define READS_A_ROUND 4 /* then the other jobs have their turn */
 #define DRAIN_NS      SG_NS_PER_S
 #define REAP_NS       SG_NS_PER_MS
-#define STRANGERS_NS  SG_NS_PER_S        /* between two looks for what others left to a PID 1 */
-#define SLACK_NS      (30 * SG_NS_PER_S) /* a shim that is this late is taken for hung */
+#define OVER_NS       (100 * SG_NS_PER_MS) /* what has said OVER; the next start reaps it sooner */
+#define STRANGERS_NS  SG_NS_PER_S          /* between two looks for what others left to a PID 1 */
+#define SLACK_NS      (30 * SG_NS_PER_S)   /* a shim that is this late is taken for hung */
 
 /* The executor's side of a shim. */
 struct tie {
@@ -47,6 +48,7 @@ struct supervisor {
     struct sg_loop *loop;
     struct tie *ties;
     struct sg_timer *reap_timer;
+    struct sg_mono reap_at; /* while there is one */
     char bytes[READ_BYTES];
 };
 
@@ -117,14 +119,12 @@ static void reap_in(struct supervisor *s, int64_t ns)
     struct sg_mono at = { .ns = sg_mono_now().ns + ns };
     struct sg_error ignored = SG_ERROR_INIT; /* then the next end of a job reaps it */
 
+    if (s->reap_timer != NULL && s->reap_at.ns <= at.ns)
+        return;
     sg_timer_cancel(s->loop, s->reap_timer);
     s->reap_timer = NULL;
+    s->reap_at = at;
     (void)!sg_loop_timer(s->loop, at, reap, s, &s->reap_timer, &ignored);
-}
-
-static void reap_soon(struct supervisor *s)
-{
-    reap_in(s, REAP_NS);
 }
 
 /* Adopted processes end as our children too. Only as the init of a container do we get those that
@@ -146,13 +146,11 @@ static void reap_strangers(struct supervisor *s)
 
 /* The end of file on the socket comes a little before the shim can be reaped: the kernel closes
  * descriptors first, hands orphans over next, and tells the parent last. */
-static void reap(void *ctx)
+static void reap_now(struct supervisor *s)
 {
-    struct supervisor *s = ctx;
     struct tie *next;
     bool again = false;
 
-    s->reap_timer = NULL;
     for (struct tie *t = s->ties; t != NULL; t = next) {
         next = t->next;
         if (t->control >= 0)
@@ -176,9 +174,29 @@ static void reap(void *ctx)
     if (getpid() == 1)
         reap_strangers(s);
     if (again)
-        reap_soon(s);
+        reap_in(s, REAP_NS);
     else if (getpid() == 1 && s->ties != NULL)
         reap_in(s, STRANGERS_NS);
+}
+
+static void reap(void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    s->reap_timer = NULL;
+    reap_now(s);
+}
+
+/* Those that only had to exit, which has taken less time than to get here. Calls nobody. */
+static void reap_over(struct supervisor *s)
+{
+    struct tie *next;
+
+    for (struct tie *t = s->ties; t != NULL; t = next) {
+        next = t->next;
+        if (t->job == NULL && t->control < 0 && waitpid(t->shim, NULL, WNOHANG) != 0)
+            free_tie(t);
+    }
 }
 
 /* No job of ours any more. */
@@ -186,7 +204,7 @@ static void let_go(struct tie *t)
 {
     t->job = NULL;
     close_control(t);
-    reap_soon(t->of);
+    reap_in(t->of, REAP_NS);
 }
 
 static bool is_shim(void *ctx, pid_t pid)
@@ -394,6 +412,10 @@ static void on_over(struct sg_job *j, const struct sg_shim_news *n)
 
     if (j->tie != NULL)
         j->tie->over = true;
+    if (j->tie != NULL && n->kind == SG_SHIM_OVER) { /* its last word: its end need not wake us */
+        close_control(j->tie);
+        reap_in(j->of, OVER_NS);
+    }
     set_status(&j->end, n);
     j->end.leftovers = n->leftovers;
     memcpy(j->end.leftover_names, n->leftover_names, sizeof(j->end.leftover_names));
@@ -444,7 +466,7 @@ static void on_control(void *ctx, int fd, uint32_t events)
     /* A reset says that the shim left without reading our last order; news may be queued behind. */
     else if (n >= 0 || (errno != EAGAIN && errno != EINTR && errno != ECONNRESET)) {
         close_control(t);
-        reap(t->of);
+        reap_now(t->of);
     }
 }
 
@@ -675,6 +697,7 @@ bool sg_job_start(struct sg_loop *loop, const struct sg_job_spec *spec, struct s
 
     if (s == NULL)
         return false;
+    reap_over(s);
     j = new_job(s, spec);
     t = new_tie(s);
     if (j == NULL || t == NULL) {

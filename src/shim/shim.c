@@ -115,6 +115,13 @@ static void close_from(int first)
         close(fd);
 }
 
+/* The output is the job's alone. But it ends when the executor hears of the job's end, not before:
+ * it would wake for each of the two. */
+static void close_output(void)
+{
+    close(1);
+}
+
 /* ---- the command */
 
 /* With execvp's rules: what has no #! line and is no program is a shell script. */
@@ -233,7 +240,6 @@ static bool start(struct shim *s)
     s->news.pid = clone(child, s->stack + sizeof(s->stack), CLONE_VM | CLONE_VFORK | SIGCHLD, s);
     if (s->news.pid < 0)
         s->start_errno = errno;
-    close(1); /* the output is the job's alone */
     s->news.sys_errno = s->start_errno;
     s->news.no_workdir = s->no_workdir;
     s->news.in_group = s->in_group;
@@ -241,6 +247,7 @@ static bool start(struct shim *s)
         (void)waitpid(s->news.pid, NULL, 0);
         s->news.pid = 0;
         close_from(SG_SHIM_LOCK_FD);
+        close_output();
         tell(s, SG_SHIM_NOT_STARTED);
         return false;
     }
@@ -358,6 +365,7 @@ static void say_stuck(struct shim *s)
 {
     s->news.stuck = s->tree.n;
     sg_tree_names(&s->tree, s->news.stuck_names, sizeof(s->news.stuck_names));
+    close_output();
     tell(s, SG_SHIM_STUCK);
     s->deadline_ns = NEVER;
 }
@@ -548,6 +556,7 @@ static void say_over(struct shim *s)
     s->news.read_bytes = u.ru_inblock * INT64_C(512);
     s->news.written_bytes = u.ru_oublock * INT64_C(512);
     close_from(SG_SHIM_LOCK_FD); /* before the executor hears of it and drops the claim */
+    close_output();
     tell(s, SG_SHIM_OVER);
 }
 
