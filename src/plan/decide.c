@@ -6,6 +6,20 @@
 
 #include <string.h>
 
+/* The plan of a node whose claim is the caller's. */
+static bool small_plan(const struct sg_plan *p, const struct sg_stage *s, int64_t index,
+                       struct sg_plan **ret, struct sg_error *err)
+{
+    const struct sg_plan_stage *v;
+
+    if (!sg_plan_small(p, s, index, ret, err))
+        return false;
+    v = &(*ret)->stages[s->id.i].pub;
+    (*ret)->claimed = true;
+    (*ret)->claimed_node = v->base + (uint32_t)(index - v->lo);
+    return true;
+}
+
 /* When the markers of a need's inputs were made, in the order of its versions. */
 static int64_t *times_of(const struct sg_plan *p, struct sg_id_range ids, uint32_t count,
                          struct sg_arena *a, struct sg_error *err)
@@ -209,7 +223,7 @@ bool sg_plan_decide(const struct sg_plan *p, const struct sg_stage *s, int64_t i
     bool ok;
 
     memset(&d, 0, sizeof(d));
-    ok = sg_plan_small(p, s, index, &small, err) && decide(small, s, index, ask, a, &d, err);
+    ok = small_plan(p, s, index, &small, err) && decide(small, s, index, ask, a, &d, err);
     sg_plan_free(small);
     if (ok) {
         *ret = d;
@@ -275,7 +289,7 @@ bool sg_plan_take_made(const struct sg_plan *p, const struct sg_stage *s, int64_
     *ret_lacks = NULL;
     if (ask->made_first >= ask->made_end || !needs_itself(s))
         return true;
-    ok = sg_plan_small(p, s, index, &small, err) && sg_scan(small, err);
+    ok = small_plan(p, s, index, &small, err) && sg_scan(small, err);
     for (uint32_t k = 0; ok && k < s->n_needs; k++)
         ok = s->needs[k].of.i != s->id.i ||
              take_versions(small, s, index, k, ask, a, d, &lacks, err);
@@ -332,7 +346,7 @@ bool sg_plan_inputs_moved(const struct sg_plan *p, const struct sg_stage *s, int
     char node[SG_NODE_TEXT];
     bool ok;
 
-    ok = sg_plan_small(p, s, index, &small, err) && sg_scan(small, err) &&
+    ok = small_plan(p, s, index, &small, err) && sg_scan(small, err) &&
          find_moved(small, s, index, d, a, &moved, err);
     sg_plan_free(small);
     if (ok) {

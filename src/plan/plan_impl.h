@@ -134,6 +134,8 @@ struct sg_plan {
     uint32_t *batch;         /* 1 + the first member's id; 0: alone; NULL: all are */
     struct sg_marker *whole; /* a decision's: gets all of the marker of whole_node; or NULL */
     uint32_t whole_node;
+    bool claimed; /* a decision's: the caller has the claim of claimed_node; nobody need look */
+    uint32_t claimed_node;
 
     struct sg_cache *cache; /* of markers, while the store is scanned; or NULL */
     struct sg_wall seen;    /* the store's time before a marker was read; 0: nobody asked */

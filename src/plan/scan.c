@@ -134,9 +134,10 @@ static bool look_at_claims(struct claim_reader *r, struct sg_buf *path, struct s
     bool ok = true;
 
     for (int64_t x = v->lo; ok && x < v->hi; x++) {
+        uint32_t id = v->base + (uint32_t)(x - v->lo);
         char label[SG_LABEL_TEXT];
 
-        if (r->p->flags[v->base + (uint32_t)(x - v->lo)] & SG_NODE_HOLE)
+        if ((r->p->flags[id] & SG_NODE_HOLE) || (r->p->claimed && r->p->claimed_node == id))
             continue;
         sg_calendar_label(&r->s->cal, x, label);
         sg_buf_clear(path);
