@@ -30,10 +30,11 @@
 /* A neighbour that had a marker before the job ran. */
 struct sg_sibling {
     int64_t index;
-    const char *dir;
+    const char *dir, *marker; /* the marker's path */
     struct sg_ident ident;
     unsigned char gone; /* the run's count for it then */
-    bool seen, lost;    /* looked at after the job; what was found */
+    bool same;          /* after the job: its marker is what it was */
+    bool seen, lost;    /* the judgement of what is not */
 };
 
 struct sg_member {
@@ -78,6 +79,7 @@ struct sg_attempt {
     uint32_t n_members;
     struct sg_sibling *siblings; /* of the members that are to run; in the arena */
     uint32_t n_siblings;
+    bool siblings_seen; /* after the job */
     char nonce[33];
     int64_t started_s;
     struct sg_arena arena;

@@ -26,14 +26,6 @@ static size_t parent_len(const char *path)
     return slash ? (size_t)(slash - path) : 0;
 }
 
-static bool stat_marker(struct sg_attempt *a, const char *dir, struct sg_entry *ret,
-                        struct sg_error *err)
-{
-    const char *path = sg_arena_printf(&a->arena, err, "%s/%s", dir, a->stage->marker);
-
-    return path && sg_store_stat(a->run->store, path, ret, err);
-}
-
 /* Do two paths, of which the first's parent is so long, lie in one directory? */
 static bool is_beside(const char *path, size_t n, const char *other)
 {
@@ -51,11 +43,12 @@ static bool is_near(const struct sg_attempt *a, const char *path)
     return false;
 }
 
-static bool look_at(struct sg_attempt *a, int64_t index, struct sg_buf *path, struct sg_error *err)
+/* A candidate: whether it has a marker is asked for all at once. */
+static bool add_candidate(struct sg_attempt *a, int64_t index, struct sg_buf *path,
+                          struct sg_error *err)
 {
     const atomic_uchar *gone = sg_attempt_gone(a, index);
     struct sg_interval interval;
-    struct sg_entry entry;
     struct sg_sibling *s;
 
     if (!sg_calendar_interval(&a->stage->cal, index, &interval))
@@ -65,17 +58,43 @@ static bool look_at(struct sg_attempt *a, int64_t index, struct sg_buf *path, st
         return false;
     if (!is_near(a, sg_buf_text(path)))
         return true;
-    if (!stat_marker(a, sg_buf_text(path), &entry, err))
-        return false;
-    if (entry.kind != SG_ENTRY_FILE)
-        return true;
     s = &a->siblings[a->n_siblings];
     s->index = index;
-    s->ident = entry.ident;
-    s->gone = gone ? atomic_load(gone) : 0;
+    s->gone = gone ? atomic_load(gone) : 0; /* before the marker is looked at */
     s->dir = sg_arena_text(&a->arena, sg_buf_text(path), err);
-    a->n_siblings += s->dir != NULL;
-    return s->dir != NULL;
+    if (!s->dir || !sg_buf_addc(path, '/', err) || !sg_buf_adds(path, a->stage->marker, err))
+        return false;
+    s->marker = sg_arena_text(&a->arena, sg_buf_text(path), err);
+    a->n_siblings += s->marker != NULL;
+    return s->marker != NULL;
+}
+
+/* The markers of all siblings, in one request. */
+static bool stat_markers(struct sg_attempt *a, struct sg_entry ret[2 * REACH], struct sg_error *err)
+{
+    const char *paths[2 * REACH];
+
+    for (uint32_t i = 0; i < a->n_siblings; i++)
+        paths[i] = a->siblings[i].marker;
+    return sg_store_stat_many(a->run->store, paths, a->n_siblings, ret, err);
+}
+
+/* Those that have no marker are not watched. */
+static bool keep_marked(struct sg_attempt *a, struct sg_error *err)
+{
+    struct sg_entry entries[2 * REACH];
+    uint32_t n = 0;
+
+    if (!stat_markers(a, entries, err))
+        return false;
+    for (uint32_t i = 0; i < a->n_siblings; i++) {
+        if (entries[i].kind != SG_ENTRY_FILE)
+            continue;
+        a->siblings[n] = a->siblings[i];
+        a->siblings[n++].ident = entries[i].ident;
+    }
+    a->n_siblings = n;
+    return true;
 }
 
 /* The nodes of a job are an unbroken run: what lies between its ends is its own. */
@@ -98,8 +117,9 @@ bool sg_attempt_watch_siblings(struct sg_attempt *a, struct sg_error *err)
         if (i == first->index)
             i = last->index;
         else if (i >= life.first && i < life.end)
-            ok = look_at(a, i, &path, err);
+            ok = add_candidate(a, i, &path, err);
     }
+    ok = ok && keep_marked(a, err);
     sg_buf_done(&path);
     return ok || sg_error_wrap(err, "look at the neighbours");
 }
@@ -121,6 +141,25 @@ static bool is_claimed(struct sg_attempt *a, const struct sg_sibling *s, bool *r
     return ok;
 }
 
+/* The process tree is gone, so what is found is the same for all nodes of the job. */
+static bool look_at_all(struct sg_attempt *a, struct sg_error *err)
+{
+    struct sg_entry entries[2 * REACH];
+
+    if (a->siblings_seen)
+        return true;
+    if (!stat_markers(a, entries, err))
+        return false;
+    for (uint32_t i = 0; i < a->n_siblings; i++) {
+        struct sg_sibling *s = &a->siblings[i];
+
+        s->same = entries[i].kind == SG_ENTRY_FILE &&
+                  memcmp(&entries[i].ident, &s->ident, sizeof(s->ident)) == 0;
+    }
+    a->siblings_seen = true;
+    return true;
+}
+
 /*
  * A sibling is as it was if its marker is, or if it is now a whole receipt (another attempt has
  * finished it). The marker is looked at a second time after the claim: an attempt puts the one back
@@ -131,14 +170,8 @@ static bool is_intact(struct sg_attempt *a, const struct sg_sibling *s, bool *re
 {
     const atomic_uchar *gone = sg_attempt_gone(a, s->index);
     char node[SG_NODE_TEXT];
-    struct sg_entry entry;
     struct sg_marker marker;
 
-    if (!stat_marker(a, s->dir, &entry, err))
-        return false;
-    *ret = entry.kind == SG_ENTRY_FILE && memcmp(&entry.ident, &s->ident, sizeof(s->ident)) == 0;
-    if (*ret)
-        return true;
     if (!is_claimed(a, s, ret, err))
         return false;
     *ret = *ret || (gone && atomic_load(gone) != s->gone);
@@ -175,13 +208,12 @@ static bool is_other_run_alive(const struct sg_attempt *a)
     return sg_registry_list(sg_plan_graph(a->run->plan)->state, note_other, &o, &err) && o.alive;
 }
 
-/* Looked at once a job: the process tree is gone, so what is found is the same for all nodes. */
 static bool look_again(struct sg_attempt *a, struct sg_sibling *s, struct sg_error *err)
 {
     char node[SG_NODE_TEXT];
     bool intact;
 
-    if (s->seen)
+    if (s->same || s->seen)
         return true;
     if (!is_intact(a, s, &intact, err))
         return sg_error_wrap(err, "look at the neighbours again");
@@ -203,6 +235,8 @@ bool sg_member_check_siblings(struct sg_attempt *a, struct sg_member *m, struct 
     size_t n = parent_len(m->dir);
     char node[SG_NODE_TEXT];
 
+    if (!look_at_all(a, err))
+        return sg_error_wrap(err, "look at the neighbours again");
     for (uint32_t i = 0; i < a->n_siblings; i++) {
         struct sg_sibling *s = &a->siblings[i];
 
