@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "stagegraph/files.h"
 
@@ -91,10 +92,14 @@ static bool spare_path(const struct sg_attempt *a, struct sg_buf *out, struct sg
 
 static bool take_scratch(struct sg_attempt *a, struct sg_error *err)
 {
+    const struct sg_vars_files *f = &a->vars.files;
     struct sg_buf spare = SG_BUF_INIT;
-    bool ok = spare_path(a, &spare, err) &&
-              (rename(spare.at, a->dir) == 0 || sg_files_make_dir(a->dir, err));
+    struct sg_span empty = { "", 0 };
+    bool ok = spare_path(a, &spare, err);
 
+    if (ok && rename(spare.at, a->dir) != 0)
+        ok = sg_files_make_dir(a->dir, err) && sg_files_write_over(f->done, empty, err) &&
+             sg_files_write_over(f->version, empty, err);
     sg_buf_done(&spare);
     return ok;
 }
@@ -110,14 +115,16 @@ static int is_foreign(const struct dirent *e)
 }
 
 /* A plain file of ours, that no other name leads to. */
-static bool is_plain(const char *path)
+static bool is_plain(const char *path, bool empties)
 {
     struct stat st;
 
-    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+    return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+           (!empties || st.st_size == 0 || truncate(path, 0) == 0);
 }
 
-/* Has the job left it as it got it, but for what it wrote into the files? */
+/* Has the job left it as it got it, but for what it wrote into the files? Those that the next one
+ * is to find empty are empty then. */
 static bool is_clean(const struct sg_attempt *a)
 {
     const struct sg_vars_files *f = &a->vars.files;
@@ -128,8 +135,8 @@ static bool is_clean(const struct sg_attempt *a)
         free(foreign[i]);
     if (n >= 0)
         free(foreign);
-    return n == 0 && is_plain(f->partitions) && is_plain(f->inputs) && is_plain(f->done) &&
-           is_plain(f->version);
+    return n == 0 && is_plain(f->partitions, false) && is_plain(f->inputs, false) &&
+           is_plain(f->done, true) && is_plain(f->version, true);
 }
 
 bool sg_attempt_read_file(const char *path, struct sg_buf *ret, struct sg_error *err)
@@ -159,16 +166,13 @@ static bool make_files(struct sg_attempt *a, struct sg_error *err)
 {
     struct sg_vars *v = &a->vars;
     struct sg_buf text = SG_BUF_INIT;
-    struct sg_span empty = { "", 0 };
     bool ok = false;
 
     v->files.partitions = scratch_file(a, "partitions", err);
     v->files.inputs = v->files.partitions ? scratch_file(a, "inputs", err) : NULL;
     v->files.done = v->files.inputs ? scratch_file(a, "done", err) : NULL;
     v->files.version = v->files.done ? scratch_file(a, "version", err) : NULL;
-    if (!v->files.version || !take_scratch(a, err) ||
-        !sg_files_write_over(v->files.done, empty, err) ||
-        !sg_files_write_over(v->files.version, empty, err))
+    if (!v->files.version || !take_scratch(a, err))
         goto done;
     if (!sg_vars_partitions_text(v, &text, err) ||
         !sg_files_write_over(v->files.partitions, sg_buf_span(&text), err))
