@@ -23,8 +23,11 @@ static bool is_dir(const char *path, struct sg_error *err)
 bool sg_files_make_dir(const char *path, struct sg_error *err)
 {
     struct sg_buf b = SG_BUF_INIT;
+    struct stat st;
     bool ok = false;
 
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) /* mostly it is there */
+        return true;
     if (mkdir(path, 0777) == 0)
         return true;
     if (errno == EEXIST)

@@ -397,6 +397,12 @@ static const char *replacement(const char *at, size_t n, char hex[7])
     return hex;
 }
 
+/* Most of all text: stands as it is, one byte a character. */
+static bool is_plain(char c)
+{
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 static bool add_string(struct sg_json_writer *w, struct sg_span s)
 {
     size_t from = 0, at = 0, n;
@@ -405,7 +411,11 @@ static bool add_string(struct sg_json_writer *w, struct sg_span s)
 
     if (!add(w, "\"", 1))
         return false;
-    while (at < s.len) {
+    for (;;) {
+        while (at < s.len && is_plain(s.at[at]))
+            at++;
+        if (at == s.len)
+            break;
         n = sg_text_utf8((struct sg_span){ .at = s.at + at, .len = s.len - at });
         other = replacement(s.at + at, n, hex);
         n = n != 0 ? n : 1;

@@ -369,7 +369,8 @@ static bool set_var(struct sg_words *env, struct sg_buf *line, const char *prefi
         if (!sg_buf_addc(line, upper(*c), err))
             return false;
     /* the names were made unique by the prefix: the caller's STAGEGRAPH_* are left out */
-    return sg_buf_addf(line, err, "=%s", value) && sg_words_add(env, sg_buf_text(line), err);
+    return sg_buf_addc(line, '=', err) && sg_buf_adds(line, value, err) &&
+           sg_words_add(env, sg_buf_text(line), err);
 }
 
 /* MM (month) and mm (minute) are one name in upper case: the environment calls the minute MINUTE.

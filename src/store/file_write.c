@@ -58,6 +58,8 @@ bool sg_file_make_full(struct sg_file_store *f, const char *full, struct sg_erro
     size_t n = strlen(full), at = n;
     struct stat st;
 
+    if (f->io.stat(f->io.ctx, full, &st) == 0 && S_ISDIR(st.st_mode)) /* mostly it is there */
+        return true;
     memcpy(path, full, n + 1);
     /* Up to the deepest that is there or can be made … */
     for (;;) {
