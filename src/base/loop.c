@@ -472,8 +472,11 @@ static void *worker(void *ctx)
         pthread_mutex_lock(&l->lock);
         first = l->finished.first == NULL;
         items_add(&l->finished, i);
-        if (first)
+        if (first) { /* without the lock, which the loop asks for as soon as it is awake */
+            pthread_mutex_unlock(&l->lock);
             wake(l->done_fd);
+            pthread_mutex_lock(&l->lock);
+        }
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
@@ -565,8 +568,8 @@ bool sg_loop_work(struct sg_loop *l, sg_work_fn *work, sg_work_fn *done, void *c
     pthread_mutex_lock(&l->lock);
     items_add(&l->queued, i);
     l->n_queued++;
-    pthread_cond_signal(&l->more);
     pthread_mutex_unlock(&l->lock);
+    pthread_cond_signal(&l->more); /* without the lock, which the worker asks for at once */
     return true;
 }
 

@@ -72,6 +72,8 @@ static unsigned count_threads(size_t n)
     unsigned most = MAX_THREADS;
     cpu_set_t cpus;
 
+    if (n < 2 * PATHS_A_THREAD)
+        return 1;
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < MAX_THREADS)
         most = (unsigned)CPU_COUNT(&cpus);
     return n / PATHS_A_THREAD < most ? (unsigned)(n / PATHS_A_THREAD) : most;
