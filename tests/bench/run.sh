@@ -125,6 +125,22 @@ all_nodes()
         "$turns/alone$jobs/alone"
 }
 
+# What lies between two commands at -j1; their stamps are in the directory they run in.
+between_nodes()
+{
+    hours=$1 turns=$2
+    template "$hours"
+    section "from a command's end to the next one's begin at -j1 ($turns turns of $((3 * hours)))"
+    BENCH_STAMPS=stamps race -n "$turns" \
+        stagegraph %/gap-sg "$sg" -f flights.ini run -q -j 1 -- \
+        ninja %/gap-ninja ninja -j 1 -- \
+        'the processes alone' %/gap-alone \
+        "$bench/bench_floor" -j 1 alone.list "$bench/bench_touch" >/dev/null
+    "$bench/bench_gaps" stagegraph jobs/*/gap-sg/stamps
+    "$bench/bench_gaps" ninja jobs/*/gap-ninja/stamps
+    "$bench/bench_gaps" 'the processes alone' jobs/*/gap-alone/stamps
+}
+
 # What it takes to be safe from a power cut: mostly the disk.
 synced_nodes()
 {
@@ -143,6 +159,9 @@ echo "$(date -u +%Y-%m-%d), $cpus cores, $(uname -sr), $(stat -f -c %T .), $(nin
 
 # Nothing is removed before the end: ext4 is slow to make files for minutes after others were removed.
 all_nodes 96 5 1
+between_nodes 96 5
+section "a command, by itself and as a job (5 turns of 200)"
+"$bench/bench_shim" "$STAGEGRAPH_SHIM" 5 "$bench/bench_touch" "$dir/one"
 synced_nodes 32 3 1
 all_nodes 96 5 2
 synced_nodes 32 3 2
