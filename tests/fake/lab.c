@@ -47,7 +47,7 @@ bool lab_open(struct lab *lab)
         return false;
     strcpy(lab->dir, "/tmp/stagegraph-lab-XXXXXX");
     assert_non_null(mkdtemp(lab->dir));
-    snprintf(lab->nonce, sizeof(lab->nonce), "0123456789abcdef%016x", (unsigned)getpid());
+    snprintf(lab->nonce, sizeof(lab->nonce), "%08x89abcdef0123456789abcdef", (unsigned)getpid());
     snprintf(lab->log, sizeof(lab->log), "%s/log", lab->dir);
     assert_true(sg_loop_new(2, &lab->loop, &lab->err));
     lab->spec = (struct sg_job_spec){
