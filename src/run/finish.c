@@ -215,21 +215,33 @@ static bool meet_members(struct sg_attempt *a, struct sg_member *m, int64_t made
     return true;
 }
 
+/* Is the line the member's label, as we write it or in another form that is read as well? */
+static bool names_member(const struct sg_attempt *a, const struct sg_member *m, const char *line,
+                         size_t n)
+{
+    char text[SG_LABEL_TEXT];
+    int64_t index;
+
+    if (n > 0 && line[n - 1] == '\r')
+        n--; /* a program that ends lines as Windows does */
+    if (n >= sizeof(text))
+        return false;
+    memcpy(text, line, n);
+    text[n] = '\0';
+    return sg_calendar_parse_label(&a->stage->cal, text, &index) && index == m->index;
+}
+
 /* Is the label a whole line of what the job wrote to its done file? */
 static bool is_credited(const struct sg_attempt *a, const struct sg_member *m,
                         const struct sg_buf *done)
 {
-    char label[SG_LABEL_TEXT];
     const char *at = done->at, *end, *stop;
-    size_t n;
 
     if (done->len == 0)
         return false;
     stop = at + done->len;
-    sg_calendar_label(&a->stage->cal, m->index, label);
-    n = strlen(label);
     for (; (end = memchr(at, '\n', (size_t)(stop - at))) != NULL; at = end + 1)
-        if ((size_t)(end - at) == n && memcmp(at, label, n) == 0)
+        if (names_member(a, m, at, (size_t)(end - at)))
             return true;
     return false;
 }

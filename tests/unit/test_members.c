@@ -214,6 +214,21 @@ static void after_a_failure_whole_lines_of_the_done_file_count(void **state)
     trial_close(&t);
 }
 
+static void a_done_label_may_have_a_carriage_return_or_a_colon(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    open_at_four(&t, HEAD LANDING "[stage b]\nneeds = landing\npartition = 15m\n"
+                                  "command = b\noutput = b/${ds}/${HH}${mm}\nbatch = 4\n");
+    trial_begin_batch(&t, "b@2024-01-01T0000", 4);
+    trial_work(&t, "v");
+    done(&t, "2024-01-01T0000\r\n2024-01-01T00:15\n\r\n2024-01-01T00:30 \n2024-01-01T00:45\r\n");
+    trial_end(&t, SG_RESULT_FAILED);
+    assert_string_equal(members(&t), "ok ok failed ok");
+    trial_close(&t);
+}
+
 static void a_credited_one_is_checked_all_the_same(void **state)
 {
     struct trial t;
@@ -359,6 +374,7 @@ int main(void)
         cmocka_unit_test(behind_a_blocked_one_that_they_need_the_run_decides),
         cmocka_unit_test(one_that_is_stale_by_a_member_alone_is_not_blocked_before_that_is_made),
         cmocka_unit_test(after_a_failure_whole_lines_of_the_done_file_count),
+        cmocka_unit_test(a_done_label_may_have_a_carriage_return_or_a_colon),
         cmocka_unit_test(a_credited_one_is_checked_all_the_same),
         cmocka_unit_test(with_a_check_command_nothing_is_credited),
         cmocka_unit_test(a_trespass_is_of_all_members_beside_the_neighbour),
