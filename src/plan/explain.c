@@ -4,6 +4,8 @@
  */
 #include "plan_impl.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct explainer {
@@ -50,6 +52,17 @@ static int compare_parts(const struct sg_part *a, const struct sg_part *b)
     return a->kind != b->kind ? (int)a->kind - (int)b->kind : strcmp(a->name, b->name);
 }
 
+/* The recipe numbers needs from 000, since their order is in the stamp; people count from 1. */
+static void part_row(const struct explainer *e, const struct sg_part *part, const char *then,
+                     const char *now, bool differs)
+{
+    char number[24];
+
+    (void)snprintf(number, sizeof(number), "%lu", strtoul(part->name, NULL, 10) + 1);
+    row(e, part_name(part->kind), part->kind == SG_PART_NEED ? number : part->name, then, now,
+        differs);
+}
+
 /* Both lists are sorted; then == NULL: not known. */
 static void recipe_rows(const struct explainer *e, const struct sg_recipe *then,
                         const struct sg_recipe *now)
@@ -62,14 +75,13 @@ static void recipe_rows(const struct explainer *e, const struct sg_recipe *then,
         int order = was != NULL && is != NULL ? compare_parts(was, is) : 0;
 
         if (was != NULL && (is == NULL || order < 0)) {
-            row(e, part_name(was->kind), was->name, was->value, NULL, true);
+            part_row(e, was, was->value, NULL, true);
             i++;
         } else if (is != NULL && (was == NULL || order > 0)) {
-            row(e, part_name(is->kind), is->name, NULL, is->value, then != NULL);
+            part_row(e, is, NULL, is->value, then != NULL);
             j++;
         } else if (is != NULL) {
-            row(e, part_name(is->kind), is->name, was->value, is->value,
-                strcmp(was->value, is->value) != 0);
+            part_row(e, is, was->value, is->value, strcmp(was->value, is->value) != 0);
             i++;
             j++;
         }

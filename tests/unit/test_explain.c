@@ -76,7 +76,7 @@ static void a_fresh_node_shows_equal_parts(void **state)
                         "command command: [\"a\",\"${mode}\"] | [\"a\",\"${mode}\"]\n"
                         "params mode: fast | fast\n"
                         "version version: * | *\n"
-                        "need 000: landing | landing\n"
+                        "need 1: landing | landing\n"
                         "input landing@2024-01-01T00: * | *\n"
                         "order-only dim: * | *\n");
     assert_int_equal(x.view.verdict, SG_VERDICT_FRESH);
@@ -107,7 +107,7 @@ static void what_differs_is_marked(void **state)
                         "! command env.X: - | [\"1\"]\n"
                         "params mode: fast | fast\n"
                         "! version version: * | *\n"
-                        "need 000: landing | landing\n"
+                        "need 1: landing | landing\n"
                         "! input landing@2024-01-01T00: * | *\n"
                         "order-only dim: * | *\n");
     assert_int_equal(x.view.verdict, SG_VERDICT_RUN);
