@@ -7,7 +7,8 @@
 
 #include "stagegraph/text.h"
 
-#define NAME_LEAST 10 /* columns, where results are times */
+#define NAME_LEAST 10                         /* columns, where results are times */
+#define INCOMPLETE "FULL PIPELINE INCOMPLETE" /* but for what other runs hold */
 
 static const char *headline(const struct sg_event *e)
 {
@@ -22,7 +23,7 @@ static const char *headline(const struct sg_event *e)
         return "FULL PIPELINE INTERRUPTED";
     if (e->n_result[SG_RESULT_BLOCKED] > 0)
         return "FULL PIPELINE BLOCKED";
-    return e->n_result[SG_RESULT_BUSY] > 0 ? "FULL PIPELINE INCOMPLETE" : "FULL PIPELINE COMPLETE";
+    return e->n_result[SG_RESULT_BUSY] > 0 ? INCOMPLETE : "FULL PIPELINE COMPLETE";
 }
 
 static uint32_t n_failed(const struct sg_tally *t)
@@ -180,7 +181,9 @@ void sg_console_results(struct sg_console *c, const struct sg_event *e)
     }
     write_stages(c);
     if (!complete && c->c.resume != NULL)
-        sg_out_printf(c->out, "\nTo go on: %s\n", c->c.resume);
+        sg_out_printf(c->out, "\nTo go on: %s%s\n", c->c.resume,
+                      /* what another run still holds would be left out again */
+                      strcmp(head, INCOMPLETE) == 0 ? " --wait" : "");
     sg_console_tenths(e->seconds, total);
     sg_console_tenths(e->seconds / 60, minutes);
     minutes[strlen(minutes) - 1] = '\0'; /* its "s" */

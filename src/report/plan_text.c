@@ -244,6 +244,8 @@ void sg_plan_text_nothing(struct sg_out *o, const struct sg_view *v)
     /* What is blocked or busy would be so by force, too. */
     if (c->fresh > 0 && c->blocked + c->busy + c->completes == 0)
         sg_out_text(o, " (--force runs it anyway)");
+    if (c->busy > 0)
+        sg_out_text(o, " (--wait waits for the run that holds them)");
     sg_out_text(o, "\n");
 }
 

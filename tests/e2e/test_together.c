@@ -18,6 +18,7 @@ static void two_runs_on_overlapping_ranges_make_each_node_once(void **state)
     int gate = e2e_gate_reached(t, "a");
     e2e_run(t, 4, "run");
     e2e_says(t->out, "[BUSY] BRONZE");
+    e2e_says(t->out, "To go on: stagegraph run --wait\n");
     e2e_ran_sorted(t, "bronze@2024-01-01T21 bronze@2024-01-01T22 bronze@2024-01-01T23 "
                       "silver@2024-01-01T22 silver@2024-01-01T23");
     e2e_gate_let_go(gate);

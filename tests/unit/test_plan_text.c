@@ -189,7 +189,9 @@ static void nothing_to_do_says_so_and_how_to_force_it(void **state)
     fake_plan_set(f, &busy, 1, (const uint32_t[3]){ 24, 0, 0 });
     sg_plan_text_nothing(&o.out, &f->view);
     /* Force would not run it. */
-    assert_string_equal(fake_out_take(&o), "Nothing can run: 24 fresh, 1 busy.\n");
+    assert_string_equal(fake_out_take(&o),
+                        "Nothing can run: 24 fresh, 1 busy. (--wait waits for the run that holds "
+                        "them)\n");
     fake_plan_set(f, NULL, 0, (const uint32_t[3]){ 0, 0, 0 });
     sg_plan_text_nothing(&o.out, &f->view);
     assert_string_equal(fake_out_take(&o), "Nothing to do: no partition of the range is due.\n");
