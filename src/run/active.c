@@ -225,15 +225,15 @@ static void tell_end(struct sg_active *a, const struct sg_job_end *end)
     char text[400];
 
     if (end->leftovers > 0) {
-        (void)snprintf(text, sizeof(text), "ended %u processes that outlived the command: %s",
-                       end->leftovers, end->leftover_names);
+        (void)snprintf(text, sizeof(text), "ended %u process%s that outlived the command: %s",
+                       end->leftovers, end->leftovers == 1 ? "" : "es", end->leftover_names);
         sg_run_notice(a->run, a->node, text);
     }
     if (end->output_held)
         sg_run_notice(a->run, a->node, "a process kept the output open after the command's exit");
     if (end->stuck > 0) {
-        (void)snprintf(text, sizeof(text), "%u processes can't be killed: %s; the claim is kept",
-                       end->stuck, end->stuck_names);
+        (void)snprintf(text, sizeof(text), "%u process%s can't be killed: %s; the claim is kept",
+                       end->stuck, end->stuck == 1 ? "" : "es", end->stuck_names);
         sg_run_notice(a->run, a->node, text);
     }
 }
