@@ -520,9 +520,13 @@ bool sg_options_int(const struct sg_options *o, enum sg_option_id id, int64_t mi
         return true;
     }
     if (!sg_text_int(o->value[id], &v) || v < min || v > max)
-        return sg_error_set(err, SG_ERROR_USAGE, 0,
-                            "--%s %s: expected a whole number from %" PRId64 " to %" PRId64,
-                            sg_option_table[id].name, o->value[id], min, max);
+        return max == INT64_MAX
+                   ? sg_error_set(err, SG_ERROR_USAGE, 0,
+                                  "--%s %s: expected a whole number from %" PRId64 " on",
+                                  sg_option_table[id].name, o->value[id], min)
+                   : sg_error_set(err, SG_ERROR_USAGE, 0,
+                                  "--%s %s: expected a whole number from %" PRId64 " to %" PRId64,
+                                  sg_option_table[id].name, o->value[id], min, max);
     *ret = v;
     return true;
 }

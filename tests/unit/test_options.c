@@ -493,6 +493,17 @@ static void numbers_are_whole_and_within_bounds(void **state)
     }
 }
 
+static void a_number_without_an_upper_bound_is_told_without_one(void **state)
+{
+    struct sg_options o = { .value = { [SG_OPT_LIMIT] = "0" } };
+    struct sg_error err = SG_ERROR_INIT;
+    int64_t v;
+
+    (void)state;
+    assert_false(sg_options_int(&o, SG_OPT_LIMIT, 1, INT64_MAX, 7, &v, &err));
+    assert_string_equal(err.text, "--limit 0: expected a whole number from 1 on");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +518,7 @@ int main(void)
         cmocka_unit_test(what_comes_from_a_profile_is_marked),
         cmocka_unit_test(every_key_of_a_profile_is_an_option),
         cmocka_unit_test(numbers_are_whole_and_within_bounds),
+        cmocka_unit_test(a_number_without_an_upper_bound_is_told_without_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
