@@ -90,7 +90,9 @@ bool sg_history_attempts(struct sg_history *h, const char *run, const char *stag
  * *ret_n 0: none known. It doesn't wait long for others at the file. */
 bool sg_history_usual(struct sg_history *h, const char *stage, double *ret_median, double *ret_p90,
                       int64_t *ret_n, struct sg_error *err) SG_MUST;
-/* Removes what began before; *ret_n counts the runs. */
+/* Removes what began before; *ret_n counts the runs. A run that is alive has a row again when it
+ * ends.
+ */
 bool sg_history_prune(struct sg_history *h, int64_t before_ms, int64_t *ret_n,
                       struct sg_error *err) SG_MUST;
 
