@@ -10,6 +10,7 @@
 #ifndef STAGEGRAPH_HASH_H
 #define STAGEGRAPH_HASH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,8 +41,10 @@ struct sg_hash128 sg_hasher_end(const struct sg_hasher *h);
 
 /* The contents of an open file from its beginning, read in large pieces; *ret_len is the number of
  * bytes read. The descriptor's position is neither used nor moved; one that can't seek (a pipe) is
- * an error. The error (code system or memory) doesn't name the file. */
-bool sg_hash128_fd(int fd, struct sg_hash128 *ret, int64_t *ret_len, struct sg_error *err) SG_MUST;
+ * an error, and so is a *stop that turns true (NULL: never). The error (code system or memory)
+ * doesn't name the file. */
+bool sg_hash128_fd(int fd, const atomic_bool *stop, struct sg_hash128 *ret, int64_t *ret_len,
+                   struct sg_error *err) SG_MUST;
 
 void sg_hash128_format(struct sg_hash128 h, char ret[SG_HASH128_TEXT]);
 void sg_hash64_format(uint64_t h, char ret[SG_HASH64_TEXT]);

@@ -42,7 +42,8 @@ void sg_run_free(struct sg_run *r);
 /* Runs the loop until all is over. False: code store (74), system (71), bug (70): what could be
  * ended was ended first. */
 bool sg_run_go(struct sg_run *r, struct sg_error *err) SG_MUST;
-void sg_run_interrupt(struct sg_run *r, int signo); /* first: orderly; second: hard */
+void sg_run_interrupt(struct sg_run *r, int signo); /* first: orderly; second: hard,
+                                                     * nor is an output read to its end */
 void sg_run_suspend(struct sg_run *r, bool suspended);
 /* Whoever shows the output can't take more: what jobs print stays in their pipes. Also from within
  * an event. */

@@ -84,7 +84,8 @@ struct sg_hash128 sg_hasher_end(const struct sg_hasher *h)
     return of_xxh(XXH3_128bits_digest(&h->state));
 }
 
-bool sg_hash128_fd(int fd, struct sg_hash128 *ret, int64_t *ret_len, struct sg_error *err)
+bool sg_hash128_fd(int fd, const atomic_bool *stop, struct sg_hash128 *ret, int64_t *ret_len,
+                   struct sg_error *err)
 {
     struct sg_hasher *h = sg_hasher_new(err);
     char *piece = NULL;
@@ -101,6 +102,10 @@ bool sg_hash128_fd(int fd, struct sg_hash128 *ret, int64_t *ret_len, struct sg_e
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint */
     for (;;) {
+        if (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed)) {
+            sg_error_set(err, SG_ERROR_SYSTEM, 0, "interrupted");
+            goto done;
+        }
         n = pread(fd, piece, PIECE, len);
         if (n < 0 && errno == EINTR)
             continue;

@@ -147,7 +147,7 @@ static bool hash_open_file(struct sg_code_cache *c, int fd, struct sg_hash128 *r
         now = sg_wall_now();
         if (fstat(fd, &before) != 0)
             return sg_error_set(err, SG_ERROR_GRAPH, errno, "stat");
-        if (!sg_hash128_fd(fd, &hash, &len, err))
+        if (!sg_hash128_fd(fd, NULL, &hash, &len, err))
             return false;
         if (fstat(fd, &after) != 0)
             return sg_error_set(err, SG_ERROR_GRAPH, errno, "stat");

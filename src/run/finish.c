@@ -271,7 +271,10 @@ static void finish_member(struct sg_attempt *a, struct sg_member *m, int64_t mad
         m->code = o->code;
     } else if (!meet_members(a, m, made_first, o, &err) ||
                (m->result == SG_RESULT_NONE && !complete(a, m, o->seconds, &err))) {
-        sg_member_failed(m, &err);
+        if (sg_store_is_stopped(a->run->store))
+            sg_member_result(m, SG_RESULT_INTERRUPTED, "interrupted");
+        else
+            sg_member_failed(m, &err);
     }
     if (m->result == SG_RESULT_NONE) {
         m->result = SG_RESULT_OK;

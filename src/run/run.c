@@ -511,7 +511,9 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
 
 void sg_run_interrupt(struct sg_run *r, int signo)
 {
-    if (!r->signo)
+    if (r->signo)
+        sg_store_stop(r->c.store);
+    else
         r->signo = signo;
     sg_sched_interrupt(r->sched);
     sg_run_pump(r);

@@ -411,7 +411,7 @@ static bool file_checksum(struct sg_store *s, const char *path, bool durable,
         sg_error_set(err, SG_ERROR_STORE, 0, "checksum %s: not a file", full);
         goto done;
     }
-    if (!sg_hash128_fd(fd, &hash, &len, err)) {
+    if (!sg_hash128_fd(fd, &s->stopped, &hash, &len, err)) {
         sg_error_wrap(err, "checksum %s", full);
         if (err->code == SG_ERROR_SYSTEM && !sg_error_is_shortage(err->sys))
             err->code = SG_ERROR_STORE;

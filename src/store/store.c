@@ -125,6 +125,16 @@ bool sg_store_checksum(struct sg_store *s, const char *path, bool durable, struc
     return s->ops->checksum(s, path, durable, ret, ret_algorithm, err);
 }
 
+void sg_store_stop(struct sg_store *s)
+{
+    atomic_store(&s->stopped, true);
+}
+
+bool sg_store_is_stopped(const struct sg_store *s)
+{
+    return atomic_load(&s->stopped);
+}
+
 bool sg_store_is_open(struct sg_store *s, const char *path, bool *ret, struct sg_error *err)
 {
     return s->ops->is_open(s, path, ret, err);

@@ -7,6 +7,7 @@
 #ifndef STAGEGRAPH_STORE_IMPL_H
 #define STAGEGRAPH_STORE_IMPL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -59,6 +60,7 @@ struct sg_store {
     const struct sg_store_ops *ops;
     char *root, *uri; /* owned; sg_store_free() frees them */
     bool sync;
+    atomic_bool stopped; /* checksums end as soon as they can */
 };
 
 struct sg_io;

@@ -139,6 +139,29 @@ static void term_when_the_job_has_ended_and_its_version_is_to_be_taken(void **st
     e2e_run(t, 0, "plan --exit-code %s", hour);
 }
 
+/* A service manager has little patience, and 40 GiB take their time even where they are a hole. */
+static void a_second_signal_ends_the_versioning(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *p;
+
+    e2e_flights(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze", "mkdir -p $out\ntruncate -s 40G $out/more\nread -r x <gate.a\n");
+    p = e2e_start(t, "run --json=events %s", hour);
+    (void)e2e_gate_reached(t, "a");
+    e2e_gate_open(t, "a");
+    e2e_until_gone(t, E2E_JOB);
+    e2e_until_gone(t, E2E_SHIM);
+    e2e_kill(p, SIGINT);
+    e2e_kill(p, SIGTERM);
+    e2e_wait(p, E2E_DIED(SIGINT));
+    assert_no_claims(t, "version");
+    assert_false(e2e_has_receipt(t, hour));
+    e2e_says(e2e_read(t, "events"), "\"result\":\"interrupted\"");
+    e2e_run(t, 6, "plan --exit-code %s", hour);
+}
+
 static void term_between_two_attempts(void **state)
 {
     struct e2e *t = *state;
@@ -288,7 +311,7 @@ static void as_pid_1_it_runs_and_its_exit_statuses_are_right(void **state)
     e2e_wait(start_first(t, way, "run", hour), 0);
     e2e_says_not(t->out, "not in a container");
     assert_true(e2e_is_whole(t, hour));
-    e2e_says(t->err, "outlived the command");
+    e2e_says(t->err, "ended 1 process that outlived the command");
     e2e_until_gone(t, E2E_ALL);
     e2e_does(t, "bronze", "exit 1\n");
     e2e_wait(start_first(t, way, "run", "--force"), 1);
@@ -375,6 +398,7 @@ int main(void)
         e2e_test(term_may_come_at_any_step),
         e2e_test(term_while_the_output_is_checked),
         e2e_test(term_when_the_job_has_ended_and_its_version_is_to_be_taken),
+        e2e_test(a_second_signal_ends_the_versioning),
         e2e_test(term_between_two_attempts),
         e2e_test(term_while_it_waits_for_another_run),
         e2e_test(term_while_a_dead_claim_is_taken_over),

@@ -160,7 +160,7 @@ static void a_file_is_hashed_from_its_beginning(void **state)
         assert_true(fd >= 0);
         assert_int_equal(write(fd, bytes, lengths[i]), lengths[i]); /* leaves fd at the end */
         len = -1;
-        if (!sg_hash128_fd(fd, &hash, &len, &err) || len != (int64_t)lengths[i] ||
+        if (!sg_hash128_fd(fd, NULL, &hash, &len, &err) || len != (int64_t)lengths[i] ||
             !sg_hash128_is(hash, sg_hash128_of(bytes, lengths[i])))
             fail_msg("%zu bytes: %lld %s", lengths[i], (long long)len, err.text);
         assert_int_equal(lseek(fd, 0, SEEK_CUR), lengths[i]);
@@ -182,12 +182,13 @@ static void what_cannot_be_read_is_an_error(void **state)
     assert_true(fds[2] >= 0);
     for (int i = 0; i < 3; i++) {
         sg_error_clear(&err);
-        if (sg_hash128_fd(fds[i], &hash, &len, &err) || err.code != SG_ERROR_SYSTEM || err.sys == 0)
+        if (sg_hash128_fd(fds[i], NULL, &hash, &len, &err) || err.code != SG_ERROR_SYSTEM ||
+            err.sys == 0)
             fail_msg("%d: %s", i, err.text);
         close(fds[i]);
     }
     sg_error_clear(&err);
-    assert_false(sg_hash128_fd(-1, &hash, &len, &err));
+    assert_false(sg_hash128_fd(-1, NULL, &hash, &len, &err));
     assert_string_equal(err.text, "read: Bad file descriptor");
     assert_true(hash.hi == 1 && hash.lo == 2 && len == 3);
 }
