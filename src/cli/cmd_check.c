@@ -56,8 +56,9 @@ static int run_check(struct sg_cli *cli, struct sg_error *err)
         (void)printf("store %s: answers\n", sg_store_uri(cli->store));
     }
     check_room(cli);
-    (void)printf("%s: %u stages and sources, %u profiles, store %s: no errors\n", cli->graph_path,
-                 cli->graph->n_stages, cli->graph->n_profiles, sg_store_uri(cli->store));
+    (void)printf("%s: %u stages and sources, %u profile%s, store %s: no errors\n", cli->graph_path,
+                 cli->graph->n_stages, cli->graph->n_profiles,
+                 cli->graph->n_profiles == 1 ? "" : "s", sg_store_uri(cli->store));
     return SG_EXIT_OK;
 }
 
