@@ -38,6 +38,39 @@ static int prune(struct sg_cli *cli, const char *text, struct sg_error *err)
     return SG_EXIT_OK;
 }
 
+struct known {
+    const char *run;
+    bool yes;
+};
+
+static bool note_run(void *ctx, const struct sg_history_run *r)
+{
+    struct known *k = ctx;
+
+    k->yes = strcmp(r->run, k->run) == 0;
+    return !k->yes;
+}
+
+static bool note_attempt(void *ctx, const struct sg_history_attempt *a)
+{
+    (void)a;
+    ((struct known *)ctx)->yes = true;
+    return false;
+}
+
+/* A run may have no node, and of a pruned one a late node may be left. h == NULL: no run was. */
+static bool check_run(struct sg_history *h, const char *run, struct sg_error *err)
+{
+    struct known k = { run, false };
+
+    if (h &&
+        (!sg_history_runs(h, 0, note_run, &k, err) ||
+         (!k.yes && !sg_history_attempts(h, run, NULL, NULL, false, 1, note_attempt, &k, err))))
+        return false;
+    return k.yes ||
+           sg_error_set(err, SG_ERROR_USAGE, 0, "there is no run %s (see stagegraph history)", run);
+}
+
 static int run_history(struct sg_cli *cli, struct sg_error *err)
 {
     const struct sg_options *o = &cli->options;
@@ -50,6 +83,7 @@ static int run_history(struct sg_cli *cli, struct sg_error *err)
     bool attempts = f.run || f.stage || f.failed || summary;
     struct sg_history *history;
     struct sg_outputs outs;
+    struct sg_out *out;
     bool ok;
 
     if (o->value[SG_OPT_PRUNE]) {
@@ -71,25 +105,19 @@ static int run_history(struct sg_cli *cli, struct sg_error *err)
                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
         return -1;
     }
-    if (!sg_history_open(cli->graph->state, true, &history, NULL, err) ||
-        !sg_outputs_open(cli, &outs, err))
+    if (!sg_history_open(cli->graph->state, true, &history, NULL, err))
         return -1;
-    if (!history) {
-        if (outs.json)
-            sg_out_text(outs.json, "[]\n");
-        else
-            sg_out_text(&outs.standard, "no run of this graph is recorded yet\n");
-        ok = true;
-    } else if (summary) {
-        ok = sg_history_text_summary(outs.json ? outs.json : &outs.standard, history, &f,
-                                     outs.json != NULL, err);
-    } else if (attempts) {
-        ok = sg_history_text_attempts(outs.json ? outs.json : &outs.standard, history, &f,
-                                      outs.json != NULL, err);
-    } else {
-        ok = sg_history_text_runs(outs.json ? outs.json : &outs.standard, history, f.limit,
-                                  outs.json != NULL, err);
+    if ((f.run && !check_run(history, f.run, err)) || !sg_outputs_open(cli, &outs, err)) {
+        sg_history_close(history);
+        return -1;
     }
+    out = outs.json ? outs.json : &outs.standard;
+    if (summary)
+        ok = sg_history_text_summary(out, history, &f, outs.json != NULL, err);
+    else if (attempts)
+        ok = sg_history_text_attempts(out, history, &f, outs.json != NULL, err);
+    else
+        ok = sg_history_text_runs(out, history, f.limit, outs.json != NULL, err);
     sg_history_close(history);
     sg_outputs_close(&outs);
     return ok ? SG_EXIT_OK : -1;

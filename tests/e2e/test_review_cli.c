@@ -68,6 +68,8 @@ static void wrong_words_are_told_as_they_were_written(void **state)
           "stagegraph: --window and names of nodes exclude each other\n" },
         { "plan --landing-start-date 2024-01-01",
           "stagegraph: --landing-start-date: landing is a source, stages alone have dates\n" },
+        { "history 20240101T000000-000000",
+          "stagegraph: there is no run 20240101T000000-000000 (see stagegraph history)\n" },
         { "run -n -k -1",
           "stagegraph: --keep-going -1: expected a whole number from 0 to 1000000\n" },
         { "plan --set silver.timeout=soon",
