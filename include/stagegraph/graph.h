@@ -29,8 +29,6 @@ struct sg_stage_id {
     uint32_t i;
 };
 
-#define SG_NO_STAGE UINT32_MAX
-
 enum sg_need_kind {
     SG_NEED_MEETS,  /* X: all partitions of X whose interval meets the node's */
     SG_NEED_OFFSET, /* X@lo..hi: counted from the partition of X that contains the node's start */
