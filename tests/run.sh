@@ -5,7 +5,7 @@
 #
 # A line a driver as it ends; at the end the output of those that failed, cmocka's totals summed up,
 # and as the last line "N passed, N failed". A driver fails, too, when it crashes, runs no test, or
-# runs longer than TEST_TIMEOUT seconds (300; its whole process group is killed). TEST_JOBS (2) run
+# runs longer than TEST_TIMEOUT seconds (900; its whole process group is killed). TEST_JOBS (2) run
 # at a time.
 
 set -u
@@ -19,7 +19,7 @@ export LC_ALL
 # shellcheck source=/dev/null
 . ./build/env.sh
 out=build/tests/out
-timeout=${TEST_TIMEOUT:-300}
+timeout=${TEST_TIMEOUT:-900}
 
 # What cmocka (or, for a script, the last line) says of the tests: "PASSED FAILED SKIPPED".
 totals()
