@@ -44,12 +44,26 @@ struct sg_store;
 struct sg_store_config {
     const char *root; /* absolute path or URI */
     bool sync;        /* each step durable before the next */
+    /* The rest is for hdfs:, webhdfs: and swebhdfs: alone. */
+    const char *module;   /* absolute path of stagegraph-webhdfs.so */
+    const char *conf_dir; /* of Hadoop's configuration; NULL: none */
+    const char *user;     /* of a simple cluster; NULL: this process's */
+    const char *auth;     /* auto simple kerberos */
+    const char *ca;       /* certificates to trust; NULL: the system's */
+    const char *receipts; /* auto attribute content */
+    const char *state; /* state directory: for what is remembered of directories; NULL: nowhere */
+    int32_t connections;
+    int64_t deadline_s, lease_s;
+    const char *(*getenv)(const char *name); /* for ${env.X} in Hadoop's files; NULL: none */
 };
 
-/* Opens the store of a root by its scheme ("/…" and "file:///…": file). Creates nothing: a root
- * that does not exist yet is fine and reads as empty. An unknown scheme is code graph. */
+/* Opens the store of a root by its scheme ("/…" and "file:///…": file; hdfs:, webhdfs:, swebhdfs:
+ * from the module). Creates nothing, and asks nobody: a root that does not exist yet is fine and
+ * reads as empty. An unknown scheme is code graph. */
 bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
                    struct sg_error *err) SG_MUST;
+/* Whether a root needs config.module. */
+bool sg_store_is_remote(const char *root);
 void sg_store_free(struct sg_store *s);
 const char *sg_store_root(const struct sg_store *s); /* absolute path, or URI */
 /* "file:///abs/path", for people */

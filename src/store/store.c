@@ -1,5 +1,6 @@
 #include "stagegraph/store.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,34 @@ static const char *file_uri_path(const char *root)
     return rest[0] == '/' ? rest : NULL;
 }
 
+bool sg_store_is_remote(const char *root)
+{
+    static const char *const schemes[] = { "hdfs:", "webhdfs:", "swebhdfs:" };
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (strncmp(root, schemes[i], strlen(schemes[i])) == 0)
+            return true;
+    return false;
+}
+
+/* curl, and what comes with it, take longer to load than a plan of three nodes takes in all. */
+static bool open_module(const struct sg_store_config *config, struct sg_store **ret,
+                        struct sg_error *err)
+{
+    sg_store_open_fn *open_store = NULL;
+    void *module, *symbol;
+
+    if (!SG_EXPECT(config->module != NULL, err))
+        return false;
+    module = dlopen(config->module, RTLD_NOW | RTLD_LOCAL);
+    symbol = module != NULL ? dlsym(module, SG_WEBHDFS_SYMBOL) : NULL;
+    if (symbol == NULL)
+        return sg_error_set(err, SG_ERROR_SYSTEM, 0, "root %s: load WebHDFS: %s", config->root,
+                            dlerror());
+    memcpy(&open_store, &symbol, sizeof(open_store)); /* ISO C has no such cast */
+    return open_store(config, ret, err); /* the module stays: threads of curl's may outlive us */
+}
+
 bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
                    struct sg_error *err)
 {
@@ -31,15 +60,18 @@ bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
     path = file_uri_path(root);
     if (path != NULL)
         return sg_file_store_open(path, config->sync, NULL, ret, err);
+    if (sg_store_is_remote(root))
+        return open_module(config, ret, err);
     colon = strchr(root, ':');
     if (strncmp(root, "file:", 5) == 0)
         return sg_error_set(err, SG_ERROR_GRAPH, 0, "root %s: write file:///absolute/path", root);
     if (colon == NULL || strchr(root, '/') < colon)
         return sg_error_set(err, SG_ERROR_GRAPH, 0, "root %s: neither an absolute path nor a URI",
                             root);
-    return sg_error_set(err, SG_ERROR_GRAPH, 0,
-                        "root %s: no store for %.*s: (known: a path, file:)", root,
-                        (int)(colon - root), root);
+    return sg_error_set(
+        err, SG_ERROR_GRAPH, 0,
+        "root %s: no store for %.*s: (known: a path, file:, hdfs:, webhdfs:, swebhdfs:)", root,
+        (int)(colon - root), root);
 }
 
 void sg_store_free(struct sg_store *s)

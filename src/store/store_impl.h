@@ -63,6 +63,12 @@ struct sg_store {
     atomic_bool stopped; /* checksums end as soon as they can */
 };
 
+/* What stagegraph-webhdfs.so exports, for the remote schemes. */
+typedef bool sg_store_open_fn(const struct sg_store_config *config, struct sg_store **ret,
+                              struct sg_error *err);
+#define SG_WEBHDFS_SYMBOL "sg_webhdfs_open"
+sg_store_open_fn sg_webhdfs_open;
+
 struct sg_io;
 
 /* The local implementation. path is absolute; io may be NULL: the system's calls. The struct sg_io
