@@ -175,7 +175,8 @@ static bool out_of_memory(struct sg_error *err)
     return sg_error_set(err, SG_ERROR_MEMORY, 0, "libcurl: out of memory");
 }
 
-/* What is the same for all requests. */
+/* What is the same for all requests. "Quick exit" means that a deadline holds while a name is
+ * looked up, too: else libcurl waits for the thread that asks, which ends by itself. */
 static bool set_usual(const struct sg_http *h, const struct sg_http_config *config,
                       struct conn *conn)
 {
@@ -185,6 +186,7 @@ static bool set_usual(const struct sg_http *h, const struct sg_http_config *conf
            curl_easy_setopt(c, CURLOPT_COOKIEFILE, "") == CURLE_OK && /* no file: turns them on */
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, conn->reason) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "stagegraph") == CURLE_OK &&

@@ -58,6 +58,7 @@ struct http_peer {
     char surprise[200];
     http_peer_fn *fn;
     void *ctx;
+    const char *greeting; /* instead of all else */
 };
 
 /* The threads of the peer can't fail a test by cmocka, which jumps. */
@@ -363,14 +364,27 @@ static bool answer(int fd, const struct http_reply *reply)
            reply->framing != HTTP_CLOSE;
 }
 
+static const char *greeting_of(struct http_peer *p)
+{
+    const char *text;
+
+    lock(p);
+    text = p->greeting;
+    unlock(p);
+    return text;
+}
+
 static void *serve(void *ctx)
 {
     struct live *l = ctx;
     struct input in = { .fd = l->fd };
     struct record *rec;
     struct http_reply reply;
+    const char *greeting = greeting_of(l->peer);
 
-    while ((rec = read_request(&in, l->number)) != NULL) {
+    if (greeting != NULL && more(&in))
+        (void)send_all(l->fd, greeting, strlen(greeting));
+    while (greeting == NULL && (rec = read_request(&in, l->number)) != NULL) {
         reply = take_reply(l->peer, rec);
         if (!answer(l->fd, &reply))
             break;
@@ -500,6 +514,13 @@ void http_peer_handle(struct http_peer *p, http_peer_fn *fn, void *ctx)
     lock(p);
     p->fn = fn;
     p->ctx = ctx;
+    unlock(p);
+}
+
+void http_peer_greet(struct http_peer *p, const char *text)
+{
+    lock(p);
+    p->greeting = text;
     unlock(p);
 }
 

@@ -77,6 +77,10 @@ void http_peer_reply(struct http_peer *p,
 typedef bool http_peer_fn(void *ctx, const struct http_request *request, struct http_reply *ret);
 void http_peer_handle(struct http_peer *p, http_peer_fn *fn, void *ctx);
 
+/* From now on a connection gets this text after its first bytes, whatever they are, and is closed.
+ */
+void http_peer_greet(struct http_peer *p, const char *text);
+
 /* Waits until n requests have been read whole, in all. */
 void http_peer_wait(struct http_peer *p, size_t n);
 void http_peer_let_go(struct http_peer *p); /* all answers that are held, now and later */

@@ -1,12 +1,18 @@
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -371,6 +377,26 @@ static void what_comes_after_an_answer_is_not_the_next_one(void **state)
     assert_string_equal(sg_buf_text(&answer.body), "right");
 }
 
+static void what_is_started_does_not_inherit_a_connection(void **state)
+{
+    struct sockaddr_in a;
+    socklen_t n;
+    int found = 0;
+
+    (void)state;
+    http_peer_reply(peer, &(struct http_reply){ .status = 200 });
+    get("/a");
+    for (int fd = 3; fd < 1024; fd++) {
+        n = sizeof a;
+        if (getpeername(fd, (struct sockaddr *)&a, &n) != 0 ||
+            ntohs(a.sin_port) != http_peer_port(peer))
+            continue;
+        assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        found++;
+    }
+    assert_int_equal(found, 1);
+}
+
 struct asker {
     pthread_t thread;
     struct sg_http_answer answer;
@@ -630,22 +656,125 @@ static void what_is_no_url_is_not_sent(void **state)
     }
 }
 
-/* A server that takes the connection and never begins with TLS; one that speaks no TLS. */
+/* One that never begins with TLS, one that goes away, one that can't. */
 static void without_tls_nothing_is_sent(void **state)
 {
     struct sg_http_request r = ask("PUT", "/a");
-    char base[64];
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     (void)state;
-    assert_true(fd >= 0);
-    (void)close(fd);
-    (void)snprintf(base, sizeof base, "https://127.0.0.1:%u/a" URL_QUERY, http_peer_port(peer));
-    r.url = base;
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%u/a" URL_QUERY, http_peer_port(peer));
     r.deadline = in_ms(SOON_MS);
     check_trouble("silent", &r, SG_HTTP_UNSENT);
+    r.deadline = in_ms(AGES_MS);
+    http_peer_greet(peer, "");
+    check_trouble("closed", &r, SG_HTTP_UNSENT);
+    http_peer_greet(peer, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    check_trouble("plain", &r, SG_HTTP_TLS);
+    check_says("/a: ");
     assert_int_equal(http_peer_requests(peer), 0);
     assert_true(sg_http_counted(http).requests == 0);
+}
+
+/* ---- certificates, with the server of openssl's command line */
+
+struct tls {
+    struct scratch dir;
+    pid_t pid;
+    FILE *said; /* read no further, but kept: it writes there */
+    char url[128];
+    char ca[300];
+};
+
+static pid_t spawn(const struct tls *t, const char *command, int out)
+{
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (chdir(t->dir.dir) == 0 && dup2(out, 1) >= 0)
+        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(126);
+}
+
+/* False: no openssl here. A server for 127.0.0.1 whose certificate, for `name`, is signed by
+ * itself. */
+static bool tls_open(struct tls *t, const char *name)
+{
+    char make[300], line[200];
+    const char *const run =
+        "exec openssl s_server -accept 127.0.0.1:0 -www -cert ca.pem -key key.pem "
+        "2>&1";
+    int fds[2], status = 0;
+    unsigned port = 0;
+
+    scratch_open(&t->dir);
+    (void)snprintf(make, sizeof make,
+                   "exec openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+                   "-keyout key.pem -out ca.pem -days 2 -subj /CN=x -addext subjectAltName=%s 2>&1",
+                   name);
+    assert_int_equal(pipe(fds), 0);
+    t->pid = spawn(t, make, fds[1]);
+    assert_true(t->pid > 0 && waitpid(t->pid, &status, 0) == t->pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        scratch_close(&t->dir);
+        return false;
+    }
+    assert_int_equal(status, 0);
+    t->pid = spawn(t, run, fds[1]);
+    assert_true(t->pid > 0);
+    (void)close(fds[1]);
+    t->said = fdopen(fds[0], "r");
+    assert_non_null(t->said);
+    while (port == 0 && fgets(line, sizeof line, t->said) != NULL)
+        (void)sscanf(line, "ACCEPT 127.0.0.1:%u", &port);
+    assert_true(port != 0);
+    (void)snprintf(t->url, sizeof t->url, "https://127.0.0.1:%u/a" URL_QUERY, port);
+    (void)snprintf(t->ca, sizeof t->ca, "%s/ca.pem", t->dir.dir);
+    return true;
+}
+
+static void tls_close(struct tls *t)
+{
+    (void)kill(t->pid, SIGKILL);
+    (void)waitpid(t->pid, NULL, 0);
+    (void)fclose(t->said);
+    scratch_close(&t->dir);
+}
+
+static void only_a_server_that_the_file_of_certificates_knows_is_trusted(void **state)
+{
+    struct tls t;
+    struct sg_http_request r = ask("GET", "/a");
+
+    (void)state;
+    if (!tls_open(&t, "IP:127.0.0.1"))
+        skip();
+    r.url = t.url;
+    check_trouble("unknown", &r, SG_HTTP_TLS);
+    check_says("/a: SSL certificate problem: self-signed certificate");
+    assert_true(sg_http_counted(http).requests == 0);
+    open_http(&(struct sg_http_config){ .connections = 1, .ca = t.ca });
+    do_it(&r);
+    assert_int_equal(answer.status, 200);
+    tls_close(&t);
+}
+
+static void a_certificate_must_be_for_the_host(void **state)
+{
+    struct tls t;
+    struct sg_http_request r = ask("GET", "/a");
+
+    (void)state;
+    if (!tls_open(&t, "DNS:elsewhere.example"))
+        skip();
+    r.url = t.url;
+    open_http(&(struct sg_http_config){ .connections = 1, .ca = t.ca });
+    check_trouble("other", &r, SG_HTTP_TLS);
+    check_says("'127.0.0.1'");
+    tls_close(&t);
 }
 
 static void a_file_of_certificates_must_be_readable(void **state)
@@ -776,6 +905,7 @@ int main(void)
         TEST(a_connection_is_kept_and_counted),
         TEST(a_connection_that_was_closed_is_made_again),
         TEST(what_comes_after_an_answer_is_not_the_next_one),
+        TEST(what_is_started_does_not_inherit_a_connection),
         TEST(as_many_requests_are_under_way_as_there_are_connections),
         TEST(waiting_for_a_connection_ends_with_the_deadline),
         TEST(a_deadline_that_has_passed_sends_nothing),
@@ -789,6 +919,8 @@ int main(void)
         TEST(an_unknown_host_is_unreachable),
         TEST(what_is_no_url_is_not_sent),
         TEST(without_tls_nothing_is_sent),
+        TEST(only_a_server_that_the_file_of_certificates_knows_is_trusted),
+        TEST(a_certificate_must_be_for_the_host),
         TEST(a_file_of_certificates_must_be_readable),
         TEST(a_challenge_is_not_answered_unless_asked_for),
         TEST(an_answer_says_why_kerberos_could_not_answer_a_challenge),
