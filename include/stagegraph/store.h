@@ -27,9 +27,9 @@
 /* Identity of a file or directory as the store shows it: equal identities, unchanged contents,
  * provided that it was older than two seconds of store time when it was seen. */
 struct sg_ident {
-    uint64_t id; /* inode */
-    int64_t len; /* bytes; of a directory 0 */
-    int64_t mtime_ns, ctime_ns;
+    uint64_t id;                /* inode; on HDFS the file's id */
+    int64_t len;                /* bytes; of a directory 0 */
+    int64_t mtime_ns, ctime_ns; /* on HDFS ctime_ns is 0, of a directory its number of children */
 };
 
 enum sg_entry_kind { SG_ENTRY_ABSENT, SG_ENTRY_FILE, SG_ENTRY_DIR, SG_ENTRY_OTHER };
@@ -71,9 +71,31 @@ const char *sg_store_uri(const struct sg_store *s);
 
 bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret,
                    struct sg_error *err) SG_MUST;
-/* n paths at once, on as many threads as pay; ret[i] belongs to paths[i]. */
+/*
+ * n markers at once, on as many threads as pay; ret[i] belongs to paths[i]. HDFS lists the parents
+ * of the directories that they lie in, and where such a directory is as it was it believes that
+ * its receipts are, too (sg_store_receipts): what is changed in place and never replaced, which no
+ * receipt is, may be told by sg_store_stat() alone.
+ */
 bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* Says which of what the last sg_store_stat_many() of these paths told are receipts. */
+void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                       const bool *receipts, size_t n);
+/* n directories (or files) at once, as they are now. HDFS lists their parents. */
+bool sg_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
+
+/* Are files here written once and closed, so that a directory with the identity that it had holds
+ * the very files that it held, but for those in directories below it? */
+bool sg_store_is_write_once(const struct sg_store *s);
+/* How many operations at once pay where each of them waits; 0: as many as there are processors. */
+unsigned sg_store_threads(const struct sg_store *s);
+/* Requests that were sent so far and bytes both ways; false: it is a store that sends none. */
+struct sg_store_traffic {
+    uint64_t requests, bytes;
+};
+bool sg_store_counted(struct sg_store *s, struct sg_store_traffic *ret);
 
 /* The children of one directory, in no particular order; fn returns false to stop early (which is
  * success). An absent directory has no children. Names are without slashes. */

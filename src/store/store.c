@@ -133,6 +133,39 @@ bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
     return s->ops->stat_many(s, paths, n, ret, err);
 }
 
+void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                       const bool *receipts, size_t n)
+{
+    if (s->ops->receipts != NULL)
+        s->ops->receipts(s, paths, entries, receipts, n);
+}
+
+bool sg_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    if (s->ops->stat_dirs == NULL)
+        return s->ops->stat_many(s, paths, n, ret, err);
+    return s->ops->stat_dirs(s, paths, n, ret, err);
+}
+
+bool sg_store_is_write_once(const struct sg_store *s)
+{
+    return s->write_once;
+}
+
+unsigned sg_store_threads(const struct sg_store *s)
+{
+    return s->threads;
+}
+
+bool sg_store_counted(struct sg_store *s, struct sg_store_traffic *ret)
+{
+    if (s->ops->counted == NULL)
+        return false;
+    s->ops->counted(s, ret);
+    return true;
+}
+
 bool sg_store_list(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,
                    struct sg_error *err)
 {

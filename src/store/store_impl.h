@@ -18,6 +18,14 @@ struct sg_store_ops {
     bool (*stat)(struct sg_store *s, const char *path, struct sg_entry *ret, struct sg_error *err);
     bool (*stat_many)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                       struct sg_error *err);
+    /* NULL: nothing is made of it */
+    void (*receipts)(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                     const bool *receipts, size_t n);
+    /* NULL: as stat_many */
+    bool (*stat_dirs)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
+                      struct sg_error *err);
+    /* NULL: nothing is counted */
+    void (*counted)(struct sg_store *s, struct sg_store_traffic *ret);
     bool (*list)(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,
                  struct sg_error *err);
     bool (*walk)(struct sg_store *s, const char *dir, sg_store_walk_fn *fn, void *ctx,
@@ -61,6 +69,8 @@ struct sg_store {
     char *root, *uri; /* owned; sg_store_free() frees them */
     bool sync;
     atomic_bool stopped; /* checksums end as soon as they can */
+    bool write_once;
+    unsigned threads;
 };
 
 /* What stagegraph-webhdfs.so exports, for the remote schemes. */
