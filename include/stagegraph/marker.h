@@ -132,19 +132,31 @@ bool sg_output_examine(struct sg_store *store, const char *dir, bool checksums, 
 /*
  * Version of a source's partition, and whether it is there. listing: sorted relative names and
  * lengths, and the marker's content; content: names and checksums; marker: the marker's content.
- * Without a marker (name NULL) the path is there when its newest file is `settle_s` old by the
- * store's clock and none is empty and still being written; a directory without data files when it
- * is that old itself. The path may be a single file. Not there: *ret_version is zero. `marker`
- * needs one.
- *
- * *ret_unsettled_ns is the age of the newest file of what is not there because it is not old
- * enough, SG_SOURCE_OPEN where an empty file is still being written, else -1.
+ * Without a marker the path is there when its newest file is `settle_s` old by the store's clock
+ * and none is empty and still being written; a directory without data files when it is that old
+ * itself. The path may be a single file. `marker` needs one.
  */
-#define SG_SOURCE_OPEN INT64_MAX
 enum sg_source_identity { SG_SOURCE_LISTING, SG_SOURCE_CONTENT, SG_SOURCE_MARKER };
-bool sg_source_examine(struct sg_store *store, const char *path, const char *marker,
-                       enum sg_source_identity identity, int64_t settle_s, bool *ret_there,
-                       int64_t *ret_unsettled_ns, struct sg_hash128 *ret_version,
-                       struct sg_error *err) SG_MUST;
+
+struct sg_source {
+    const char *path;
+    const char *marker; /* its name; NULL: none */
+    enum sg_source_identity identity;
+    int64_t settle_s;
+    const struct sg_entry *seen; /* what is at path; NULL: nobody has looked */
+};
+
+#define SG_SOURCE_OPEN INT64_MAX
+struct sg_source_state {
+    bool there;
+    bool steady;               /* as long as the path has the identity that it had, all this holds:
+                                  never on a store where files are changed in place */
+    int64_t unsettled_ns;      /* age of the newest file of what is not there because it is not old
+                                  enough, SG_SOURCE_OPEN where an empty file is still being written;
+                                  else -1 */
+    struct sg_hash128 version; /* zero: not there */
+};
+bool sg_source_examine(struct sg_store *store, const struct sg_source *source,
+                       struct sg_source_state *ret, struct sg_error *err) SG_MUST;
 
 #endif
