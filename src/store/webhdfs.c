@@ -29,10 +29,20 @@ static void wh_free(struct sg_store *s)
     free(w);
 }
 
+static void wh_counted(struct sg_store *s, struct sg_store_traffic *ret)
+{
+    const struct sg_http_count c = sg_http_counted(wh_of(s)->http);
+
+    *ret = (struct sg_store_traffic){ c.requests, c.sent_bytes + c.received_bytes };
+}
+
 static const struct sg_store_ops wh_ops = {
     .free = wh_free,
     .stat = wh_store_stat,
     .stat_many = wh_store_stat_many,
+    .receipts = wh_store_receipts,
+    .stat_dirs = wh_store_stat_dirs,
+    .counted = wh_counted,
     .list = wh_store_list,
     .walk = wh_store_walk,
     .read = wh_store_read,
@@ -193,6 +203,7 @@ static bool open_http(struct sg_webhdfs *w, const struct sg_store_config *config
     /* Two attempts within the deadline, so that the other one of a pair has its chance. */
     if (http.connect_ms > w->deadline_ms / 2)
         http.connect_ms = w->deadline_ms / 2;
+    w->base.threads = http.connections;
     return sg_http_open(&http, &w->http, err);
 }
 
@@ -234,6 +245,7 @@ sg_webhdfs_open(const struct sg_store_config *config, struct sg_store **ret, str
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "out of memory");
     w->base.ops = &wh_ops;
     w->base.sync = config->sync;
+    w->base.write_once = true; /* what is appended to is not looked for */
     pthread_mutex_init(&w->lock, NULL);
     pthread_mutex_init(&w->token_lock, NULL);
     if (!fill(w, config, err)) {

@@ -232,6 +232,10 @@ bool wh_scan_open(struct sg_webhdfs *w, struct sg_error *err) SG_MUST;
 void wh_scan_free(struct sg_webhdfs *w); /* of one that was not opened too */
 bool wh_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
+bool wh_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
+void wh_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                       const bool *receipts, size_t n);
 
 /* ---- claims: webhdfs_claim.c ---- */
 
