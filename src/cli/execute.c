@@ -108,6 +108,7 @@ int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
     struct sg_outputs outs;
     struct usual usual;
     struct sg_usual_source source = { ask_usual, &usual };
+    struct sg_store_traffic traffic;
     struct sg_view view;
     int32_t jobs = jobs_of(cli);
     int status = -1;
@@ -135,6 +136,8 @@ int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
         };
 
         sg_plan_text_write(outs.people, &view, &how);
+        if (how.verbose && sg_store_counted(cli->store, &traffic))
+            sg_plan_text_traffic(outs.people, &traffic);
     }
     status = plan_status(cli);
 close:

@@ -501,6 +501,7 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
         e.exit_status = r->err.code == SG_ERROR_STORE ? 74 : r->err.code == SG_ERROR_BUG ? 70 : 71;
     e.seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
     memcpy(e.n_result, r->outcome.n_result, sizeof(e.n_result));
+    e.has_traffic = sg_store_counted(r->c.store, &e.traffic);
     sg_run_emit(r, &e);
     if (r->failed) {
         *err = r->err;
