@@ -12,6 +12,7 @@
 #include "webhdfs_impl.h"
 
 #define CONNECT_MS 10000
+#define PAUSE_MS   100
 
 static void wh_free(struct sg_store *s)
 {
@@ -219,6 +220,7 @@ static bool fill(struct sg_webhdfs *w, const struct sg_store_config *config, str
     }
     w->deadline_ms = (config->deadline_s > 0 ? config->deadline_s : 60) * 1000;
     w->lease_s = config->lease_s;
+    w->pause_ms = PAUSE_MS;
     w->receipts = receipts_of(config->receipts);
     if (!take_copy(w, config->state, &w->state, err) || !read_hadoop(w, config, user, err) ||
         !open_http(w, config, err))

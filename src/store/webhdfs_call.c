@@ -16,11 +16,10 @@
 #include "webhdfs_impl.h"
 
 #define ANSWER_LIMIT     ((size_t)1 << 20)
-#define FIRST_PAUSE_MS   100
 #define LONGEST_PAUSE_MS 5000
 #define SHORTEST_TRY_MS  1000
 #define MAX_NAMENODES    8 /* whose troubles are told one by one */
-#define TROUBLE_TEXT     200
+#define TROUBLE_TEXT     300
 
 enum verdict {
     DONE,
@@ -322,6 +321,14 @@ static struct sg_mono try_deadline(const struct call *c)
     return (struct sg_mono){ now + part };
 }
 
+/* What http says behind "URL: "; the address is told apart. */
+static const char *reason_of(const char *url, const char *text)
+{
+    size_t n = strcspn(url, "?");
+
+    return strncmp(text, url, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 static enum verdict ask(struct call *c, const char *url, bool data_node)
 {
     const struct wh_op *op = c->op;
@@ -359,7 +366,7 @@ static enum verdict ask(struct call *c, const char *url, bool data_node)
     }
     c->fault->status = 0;
     c->fault->exception[0] = '\0';
-    set_text(c->fault->message, sizeof(c->fault->message), why.text);
+    set_text(c->fault->message, sizeof(c->fault->message), reason_of(url, why.text));
     switch (trouble) {
     case SG_HTTP_UNREACHABLE:
     case SG_HTTP_TLS:
@@ -455,11 +462,10 @@ static enum verdict try_at(struct call *c, size_t at)
 static void note_trouble(struct call *c, size_t at)
 {
     const struct wh_fault *f = c->fault;
-    bool named = strstr(f->message, f->address) != NULL;
 
     if (at < MAX_NAMENODES)
-        snprintf(c->trouble[at], TROUBLE_TEXT, "%.60s%s%.40s%s%.90s", named ? "" : f->address,
-                 named ? "" : ": ", f->exception, f->exception[0] != '\0' ? ": " : "", f->message);
+        snprintf(c->trouble[at], TROUBLE_TEXT, "%.100s: %.60s%s%.130s", f->address, f->exception,
+                 f->exception[0] != '\0' ? ": " : "", f->message);
 }
 
 static enum verdict give_up(struct call *c, bool late)
@@ -506,7 +512,7 @@ static enum verdict try_all(struct call *c)
 {
     size_t n = c->w->nn.n, at = atomic_load(&c->w->active) % n, tried = 0;
     bool may_repeat = !c->op->mutates || c->op->idempotent, nowhere = true;
-    int64_t pause_ms = FIRST_PAUSE_MS;
+    int64_t pause_ms = c->w->pause_ms;
     enum verdict v;
 
     for (;;) {

@@ -33,6 +33,7 @@ struct sg_webhdfs {
     struct sg_arena arena; /* of what is read-only after opening */
     struct sg_namenodes nn;
     int64_t deadline_ms, lease_s;
+    int64_t pause_ms; /* the first one before another try; each later one is twice as long */
     bool kerberos;
     const char *user;      /* encoded; NULL with Kerberos */
     const char *state;     /* directory for the cache of directories; NULL: none */
