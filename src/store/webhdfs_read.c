@@ -265,11 +265,9 @@ static bool read_file(struct sg_webhdfs *w, const char *path, const struct wh_st
         return true;
     c.limit = (size_t)st->len; /* one that is longer is another */
     if (!read_content(w, path, &c, &there, err)) {
+        *ret_same = !c.too_long;
         content_again(&c);
-        if (!c.too_long)
-            return false;
-        *ret_same = false;
-        return true;
+        return !*ret_same;
     }
     *ret_same = there && out->len - c.before == (size_t)st->len;
     if (!*ret_same)

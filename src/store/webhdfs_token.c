@@ -15,6 +15,7 @@
 #include "webhdfs_impl.h"
 
 #define FIRST_RENEWAL_S 3600
+#define LONGEST_S       86400
 #define AGAIN_S         60 /* after a renewal that failed while the token is still good */
 
 static struct sg_mono in_seconds(int64_t s)
@@ -75,7 +76,8 @@ static bool renew_token(struct sg_webhdfs *w)
          */
         left_s =
             end_ms / 1000 - (answer.date_s != 0 ? answer.date_s : sg_wall_now().ns / SG_NS_PER_S);
-        w->token_renewal = in_seconds(left_s > 2 * AGAIN_S ? left_s / 2 : AGAIN_S);
+        left_s = left_s / 2 < LONGEST_S ? left_s / 2 : LONGEST_S;
+        w->token_renewal = in_seconds(left_s > AGAIN_S ? left_s : AGAIN_S);
     }
     sg_buf_done(&query);
     sg_buf_done(&text);
