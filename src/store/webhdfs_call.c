@@ -60,6 +60,7 @@ struct call {
     bool again;         /* on_body has been told something */
     bool token_renewed; /* once a call */
     bool unreachable;   /* of the last try: refused, or no such host */
+    bool late;          /* of the last try: its time ran out */
     char trouble[MAX_NAMENODES][TROUBLE_TEXT];
 };
 
@@ -246,13 +247,17 @@ static bool is_token_fault(const struct wh_fault *f)
 
 static enum verdict fail_auth(struct call *c)
 {
-    snprintf(
-        c->fault->message, sizeof(c->fault->message), "%s",
-        c->w->kerberos
-            ? "HTTP 401: the Kerberos credentials are missing or have expired, or are none of "
-              "this realm's (klist shows them, kinit gets new ones)"
-            : "HTTP 401: the cluster wants Kerberos (write auth = kerberos in [store], and get "
-              "credentials with kinit)");
+    const char *denied = c->answer->denied;
+
+    if (c->w->kerberos)
+        snprintf(c->fault->message, sizeof(c->fault->message),
+                 "HTTP 401%s%.120s: the Kerberos credentials are missing, have expired, or are of "
+                 "another realm (klist shows them, kinit gets new ones)",
+                 denied[0] != '\0' ? ": " : "", denied);
+    else
+        snprintf(c->fault->message, sizeof(c->fault->message),
+                 "HTTP 401: the cluster wants Kerberos (write auth = kerberos in [store], and get "
+                 "credentials with kinit)");
     wh_fail(c->w, c->op, c->fault, c->err);
     return FAILED;
 }
@@ -355,7 +360,7 @@ static enum verdict ask(struct call *c, const char *url, bool data_node)
         r.on_body = op->on_body;
     }
     set_address(c->fault, url);
-    c->unreachable = false;
+    c->unreachable = c->late = false;
     sg_http_answer_done(c->answer);
     if (sg_http_do(c->w->http, &r, c->answer, &trouble, &why)) {
         if (!data_node) {
@@ -374,10 +379,14 @@ static enum verdict ask(struct call *c, const char *url, bool data_node)
         v = PASSES;
         break;
     case SG_HTTP_UNSENT:
+        c->late = true;
         v = PASSES;
         break;
-    case SG_HTTP_LOST:
     case SG_HTTP_LATE:
+        c->late = true;
+        v = LOST;
+        break;
+    case SG_HTTP_LOST:
         v = LOST;
         break;
     case SG_HTTP_GIVEN_UP:
@@ -459,11 +468,12 @@ static enum verdict try_at(struct call *c, size_t at)
 
 /* ---- all tries ---- */
 
+/* Of a last try that had hardly any time left, the one before knows more. */
 static void note_trouble(struct call *c, size_t at)
 {
     const struct wh_fault *f = c->fault;
 
-    if (at < MAX_NAMENODES)
+    if (at < MAX_NAMENODES && !(c->late && c->trouble[at][0] != '\0'))
         snprintf(c->trouble[at], TROUBLE_TEXT, "%.100s: %.60s%s%.130s", f->address, f->exception,
                  f->exception[0] != '\0' ? ": " : "", f->message);
 }

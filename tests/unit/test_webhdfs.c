@@ -185,8 +185,8 @@ static void what_has_answered_before_is_waited_for_until_the_deadline(void **sta
     check();
     for (int i = 0; i < 2; i++)
         http_peer_close(peers[i]);
-    wh_of(store)->deadline_ms = 30;
-    wh_of(store)->pause_ms = 1;
+    wh_of(store)->deadline_ms = 300;
+    wh_of(store)->pause_ms = 100;
     assert_false(sg_store_make_dir(store, "d", &err));
     assert_int_equal(err.code, SG_ERROR_STORE);
     assert_says("MKDIRS /w/d: not done within 0 s: http://127.0.0.1:");
@@ -414,8 +414,8 @@ static void a_redirect_to_nowhere_is_an_error_that_names_it(void **state)
     http_peer_reply(
         peers[0], &(struct http_reply){ .times = HTTP_ALWAYS, .headers = JSON, .body = location });
     open_as("hdfs://ns1/w", "auto");
-    wh_of(store)->deadline_ms = 30;
-    wh_of(store)->pause_ms = 1;
+    wh_of(store)->deadline_ms = 300;
+    wh_of(store)->pause_ms = 100;
     assert_false(sg_store_checksum(store, "f", false, &sum, &algorithm, &err));
     assert_says(address);
     assert_null(strstr(err.text, SECRET));
