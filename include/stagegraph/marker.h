@@ -123,6 +123,7 @@ bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
  */
 struct sg_output_facts {
     struct sg_hash128 version;
+    bool incomparable; /* the store has checksums that say nothing: the version is zero */
     int64_t files, bytes;
     int64_t newest_ns, oldest_ns; /* modification times; 0 when there are none */
 };

@@ -121,7 +121,8 @@ bool sg_store_walk(struct sg_store *s, const char *dir, sg_store_walk_fn *fn, vo
 bool sg_store_read(struct sg_store *s, const char *path, size_t limit, struct sg_buf *out,
                    struct sg_entry *ret, struct sg_error *err) SG_MUST;
 
-/* Checksum of one file's contents, for versions; *ret_algorithm is static text ("xxh3-128"). With
+/* Checksum of one file's contents, for versions; *ret_algorithm is static text ("xxh3-128"), or
+ * NULL: the store has none that could be compared (a file in an encryption zone of HDFS). With
  * `durable` the data are flushed too (sync = yes while the output is versioned). */
 bool sg_store_checksum(struct sg_store *s, const char *path, bool durable, struct sg_hash128 *ret,
                        const char **ret_algorithm, struct sg_error *err) SG_MUST;

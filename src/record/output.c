@@ -84,6 +84,7 @@ static bool path_of(const char *dir, const char *rel, const char *name, struct s
                        rel, name[0] != '\0' && (dir[0] != '\0' || rel[0] != '\0') ? "/" : "", name);
 }
 
+/* All checksums and flushes. Where one checksum can't be compared the rest is not asked for. */
 static bool read_files(struct sg_store *store, const char *dir, struct outcome *o, bool checksums,
                        bool durable)
 {
@@ -94,11 +95,13 @@ static bool read_files(struct sg_store *store, const char *dir, struct outcome *
         struct item *i = &o->items[k];
 
         ok = path_of(dir, i->dir, i->name, &path, o->err);
-        if (ok && checksums)
+        if (ok && checksums && !o->facts.incomparable) {
             ok = sg_store_checksum(store, sg_buf_text(&path), durable, &i->sum, &i->algorithm,
                                    o->err);
-        else if (ok && durable)
+            o->facts.incomparable = ok && i->algorithm == NULL;
+        } else if (ok && durable) {
             ok = sg_store_flush_file(store, sg_buf_text(&path), o->err);
+        }
     }
     sg_buf_done(&path);
     return ok;
@@ -183,7 +186,8 @@ bool sg_output_examine(struct sg_store *store, const char *dir, bool checksums, 
     ok = sg_store_walk(store, dir, add_file, &o, err) && !o.failed;
     if (ok && (checksums || durable))
         ok = read_files(store, dir, &o, checksums, durable);
-    ok = ok && (!durable || flush_dirs(store, dir, &o)) && (!checksums || hash_items(&o));
+    ok = ok && (!durable || flush_dirs(store, dir, &o)) &&
+         (!checksums || o.facts.incomparable || hash_items(&o));
     if (ok)
         *ret = o.facts;
     sg_arena_done(&o.a);

@@ -161,6 +161,11 @@ static bool hash_files(struct sg_store *store, const char *path, const struct li
         }
         ok = item_path(path, &l->items[i], &text, err) &&
              sg_store_checksum(store, sg_buf_text(&text), false, &sum, &algorithm, err);
+        if (ok && algorithm == NULL)
+            ok = sg_error_set(err, SG_ERROR_STORE, 0,
+                              "checksum of %s: it can't be compared in an encryption zone (write "
+                              "identity = listing)",
+                              sg_buf_text(&text));
         if (ok) {
             sg_hasher_text(h, algorithm);
             sg_hasher_u64(h, sum.hi);

@@ -57,16 +57,18 @@ static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_ou
     bool content = s->output_version == SG_VERSION_CONTENT && f->bytes <= s->version_limit;
     struct sg_mono before = sg_mono_now();
 
-    if (s->output_version == SG_VERSION_CONTENT && !content) {
+    if (!sg_output_examine(a->run->store, m->dir, content, true, f, err))
+        return sg_error_wrap(err, "version of the output");
+    if (s->output_version == SG_VERSION_CONTENT && (!content || f->incomparable)) {
         char node[SG_NODE_TEXT];
 
         sg_node_format(s, m->index, node); /* of a batch the notice names the first alone */
         (void)snprintf(a->notice, sizeof(a->notice),
-                       "the output of %s is larger than version_limit: its version is the run's",
-                       node);
+                       "the output of %s %s: its version is the run's", node,
+                       content ? "lies in an encryption zone, where checksums can't be compared"
+                               : "is larger than version_limit");
+        content = false;
     }
-    if (!sg_output_examine(a->run->store, m->dir, content, true, f, err))
-        return sg_error_wrap(err, "version of the output");
     if (s->output_version == SG_VERSION_JOB) {
         struct sg_buf text = SG_BUF_INIT;
 

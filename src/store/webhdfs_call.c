@@ -4,6 +4,7 @@
  * A try ends in one of five ways (enum verdict). Which of them an exception means is decided by its
  * name alone: the status is 403 for nearly all.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,10 +148,13 @@ bool wh_fail(struct sg_webhdfs *w, const struct wh_op *op, const struct wh_fault
 {
     struct full f = full_of(w, op->path);
 
-    return sg_error_set(err, SG_ERROR_STORE, 0, "%s %s%s%s at %s: %s%s%s", op->op, f.root, f.slash,
-                        f.rel, fault->address, fault->exception,
-                        fault->exception[0] != '\0' && fault->message[0] != '\0' ? ": " : "",
-                        fault->message);
+    sg_error_set(err, SG_ERROR_STORE, 0, "%s %s%s%s at %s: %s%s%s", op->op, f.root, f.slash, f.rel,
+                 fault->address, fault->exception,
+                 fault->exception[0] != '\0' && fault->message[0] != '\0' ? ": " : "",
+                 fault->message);
+    if (wh_is_absent(fault))
+        err->sys = ENOENT; /* as the local store has it: what was there a moment ago is gone */
+    return false;
 }
 
 bool wh_fail_answer(struct sg_webhdfs *w, const struct wh_op *op, const char *why,
