@@ -2,7 +2,8 @@
 # and $jdk. Looks which files are there and leaves:
 #   $tmp/edges      the edges of build.ninja: a file a rule, as in build.ninja.in
 #   $tmp/drivers    the tests: a line each of kind, name and path, for tests/run.sh
-#   $archives $programs $unit $e2e $helpers $bench $headers $sources $jar    for build.ninja.in
+#   $tmp/drivers.hdfs   those that need a real HDFS
+#   $archives $programs $unit $e2e $helpers $hdfs $bench $headers $sources $jar    for build.ninja.in
 
 # Lists of names are words, to be split; what comes and what is left is configure's.
 # shellcheck shell=sh disable=SC2016,SC2034,SC2086,SC2154,SC2231,SC2254
@@ -12,6 +13,7 @@ built=
 rule=cc objdir=build/obj
 : >$tmp/edges
 : >$tmp/drivers
+: >$tmp/drivers.hdfs
 
 # glob PREFIX SUFFIX: leaves the names of the files, without $S, in $found.
 glob()
@@ -162,6 +164,23 @@ for f in $found; do
     compile $f
     edge build/tests/helpers/$name "link_test $object$libs"
     helpers="$helpers build/tests/helpers/$name"
+done
+
+# Those with a real HDFS (ninja check-hdfs) have the same fixture and more, which speaks HTTP.
+compile_dir tests/hdfs 'test_*' '$net_cflags'
+hdfs_fixture=$objects
+glob tests/hdfs/test_ .c
+for f in $found; do
+    compile $f
+    edge build/tests/hdfs/$name "link_net_test $object$hdfs_fixture$fixture$libs"
+    hdfs="$hdfs build/tests/hdfs/$name"
+    echo "hdfs ${name#test_} build/tests/hdfs/$name" >>$tmp/drivers.hdfs
+done
+glob tests/hdfs/helpers/ .c
+for f in $found; do
+    compile $f
+    edge build/tests/helpers/$name "link_net_test $object $objdir/tests/hdfs/io.o$libs"
+    hdfs="$hdfs build/tests/helpers/$name"
 done
 
 # A benchmark is a program of its own, too; what isn't called bench_* is shared by them.
