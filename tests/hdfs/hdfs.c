@@ -299,6 +299,19 @@ void hdfs_move(struct e2e *t, const char *from, const char *to)
                "");
 }
 
+void hdfs_make_many(struct e2e *t, char **paths, size_t n, bool dirs)
+{
+    for (size_t i = 0; i < n; i++)
+        paths[i] = full(t, paths[i]);
+    if (!io_many("PUT", dirs ? "MKDIRS" : "CREATE", paths, n))
+        fail_msg("HDFS: not all of %s … could be made", paths[0]);
+}
+
+void hdfs_set_mode(struct e2e *t, const char *path, const char *octal)
+{
+    (void)must(t, "PUT", path, e2e_text(t, "SETPERMISSION&permission=%s", octal), "");
+}
+
 struct e2e_doc *hdfs_status(struct e2e *t, const char *path)
 {
     return e2e_json(t, must(t, "GET", path, "GETFILESTATUS", "").body);
@@ -387,6 +400,11 @@ void hdfs_is_tidy_at(struct e2e *t, const char *file, int line)
             e2e_fail_with(t, file, line, "left in HDFS: %s: %s", dir, names);
     }
     is_tidy_below(t, "warehouse", file, line);
+}
+
+size_t hdfs_audit(struct e2e *t, const char *part)
+{
+    return e2e_count(e2e_read(t, e2e_text(t, "%s/log/nn1.out", h.dir)), part);
 }
 
 /* ---- hosts */

@@ -37,6 +37,9 @@ bool hdfs_exists(struct e2e *t, const char *path);
 void hdfs_remove(struct e2e *t, const char *path);
 void hdfs_make_dir(struct e2e *t, const char *path);
 void hdfs_move(struct e2e *t, const char *from, const char *to);
+/* Many empty files, or with `dirs` directories, at once. */
+void hdfs_make_many(struct e2e *t, char **paths, size_t n, bool dirs);
+void hdfs_set_mode(struct e2e *t, const char *path, const char *octal);
 /* Names in a directory, sorted, separated by blanks; "" when it is not there. */
 char *hdfs_names(struct e2e *t, const char *dir);
 /* The status object's JSON. */
@@ -54,6 +57,8 @@ char *hdfs_client(struct e2e *t, const char *args);
 
 /* ---- daemons and hosts */
 
+/* Lines of the NameNode's log that have the part, e.g. "cmd=mkdirs". */
+size_t hdfs_audit(struct e2e *t, const char *part);
 /* `cluster ARGS`; programs of the test go on meanwhile. */
 void hdfs_cluster(struct e2e *t, const char *args);
 /* stagegraph -f HOST.ini … in namespaces of its own: another host name and boot id. */

@@ -179,16 +179,17 @@ bool io_plain(const char *method, const char *url, const char *text, struct io_a
     return ret->status == 200;
 }
 
-/* ---- many directories */
+/* ---- many */
 
 struct part {
     pthread_t thread;
-    const char *parent, *prefix;
-    unsigned from, end;
+    const char *method, *query;
+    char *const *paths;
+    size_t from, end;
     bool ok;
 };
 
-static void *make_part(void *arg)
+static void *do_part(void *arg)
 {
     struct part *p = arg;
     CURL *c = curl_easy_init();
@@ -197,33 +198,30 @@ static void *make_part(void *arg)
     if (c == NULL)
         out_of_memory();
     p->ok = true;
-    for (unsigned i = p->from; p->ok && i < p->end; i++) {
-        char *path;
-
-        (void)text_of(NULL, asprintf(&path, "%s/%s%06u", p->parent, p->prefix, i));
-        attempt(c, getenv("WEBHDFS_URL"), "PUT", path, "MKDIRS", NULL, 0, &a);
-        p->ok = a.status == 200;
-        free(path);
+    for (size_t i = p->from; p->ok && i < p->end; i++) {
+        attempt(c, getenv("WEBHDFS_URL"), p->method, p->paths[i], p->query, NULL, 0, &a);
+        p->ok = a.status == 200 || a.status == 201;
     }
     free(a.body);
     curl_easy_cleanup(c);
     return NULL;
 }
 
-bool io_many_dirs(const char *parent, const char *prefix, unsigned n)
+bool io_many(const char *method, const char *query, char *const *paths, size_t n)
 {
     struct part parts[THREADS];
     bool ok = true;
 
-    for (unsigned i = 0; i < THREADS; i++) {
-        parts[i] = (struct part){ .parent = parent,
-                                  .prefix = prefix,
-                                  .from = n / THREADS * i,
-                                  .end = i + 1 == THREADS ? n : n / THREADS * (i + 1) };
-        if (pthread_create(&parts[i].thread, NULL, make_part, &parts[i]) != 0)
+    for (size_t i = 0; i < THREADS; i++) {
+        parts[i] = (struct part){ .method = method,
+                                  .query = query,
+                                  .paths = paths,
+                                  .from = n * i / THREADS,
+                                  .end = n * (i + 1) / THREADS };
+        if (pthread_create(&parts[i].thread, NULL, do_part, &parts[i]) != 0)
             out_of_memory();
     }
-    for (unsigned i = 0; i < THREADS; i++) {
+    for (size_t i = 0; i < THREADS; i++) {
         (void)pthread_join(parts[i].thread, NULL);
         ok = ok && parts[i].ok;
     }

@@ -29,7 +29,7 @@ bool io_do(const char *method, const char *path, const char *query, const void *
 bool io_plain(const char *method, const char *url, const char *text, struct io_answer *ret);
 /* The path in a query or URL; free() it. '/' stays. */
 char *io_encoded(const char *path);
-/* Many directories with one parent, PREFIX000000 …, over several connections at once. */
-bool io_many_dirs(const char *parent, const char *prefix, unsigned n);
+/* The same for many paths, over several connections at once, with empty bodies. */
+bool io_many(const char *method, const char *query, char *const *paths, size_t n);
 
 #endif

@@ -21,7 +21,7 @@
  *   slow MS         so long after each byte of the answer's body
  *   say TEXT        status 200 and this body instead, the request goes nowhere
  *   status N TEXT   that status, TEXT as its body
- *   refuse N NAME   that status with a RemoteException of that name
+ *   refuse N NAME MESSAGE    that status with a RemoteException of that name
  *   nowhere         a redirect to a port where nobody listens
  *   close MS        as drop, and for so long nobody listens here either
  */
@@ -480,12 +480,13 @@ static bool say(int fd, int status, const char *type, const char *text, size_t n
 
 static bool refuse(int fd, const struct rule *rule)
 {
-    char body[1280];
+    int n = (int)strcspn(rule->text, " ");
+    char body[1800];
 
     (void)snprintf(body, sizeof(body),
-                   "{\"RemoteException\":{\"exception\":\"%s\",\"javaClassName\":"
-                   "\"org.apache.hadoop.%s\",\"message\":\"said by the proxy\"}}",
-                   rule->text, rule->text);
+                   "{\"RemoteException\":{\"exception\":\"%.*s\",\"javaClassName\":"
+                   "\"org.apache.hadoop.%.*s\",\"message\":\"%s\"}}",
+                   n, rule->text, n, rule->text, rule->text + n + (rule->text[n] == ' '));
     return say(fd, (int)rule->number, "application/json", body, strlen(body));
 }
 
