@@ -197,7 +197,7 @@ static void the_marker_of_another_tool_is_fresh_and_foreign(void **state)
     e2e_plan_is(t, "--only silver",
                 "silver 2024-01-01T21 1/1 code code/silver.txt\n"
                 "silver 2024-01-01T23 1/1 code code/silver.txt\n");
-    e2e_run(t, 0, "accept --yes %s", hour);
+    e2e_run(t, 0, "accept %s", hour);
     assert_true(hdfs_has_receipt(t, hour));
 }
 
