@@ -199,7 +199,9 @@ static void *do_part(void *arg)
         out_of_memory();
     p->ok = true;
     for (size_t i = p->from; p->ok && i < p->end; i++) {
-        attempt(c, getenv("WEBHDFS_URL"), p->method, p->paths[i], p->query, NULL, 0, &a);
+        /* A kept connection may be closed by the server just when it is used again. */
+        for (int tries = 0; tries < 10 && (tries == 0 || a.status == 0); tries++)
+            attempt(c, getenv("WEBHDFS_URL"), p->method, p->paths[i], p->query, NULL, 0, &a);
         p->ok = a.status == 200 || a.status == 201;
     }
     free(a.body);
