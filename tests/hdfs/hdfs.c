@@ -14,7 +14,6 @@ extern char **environ;
 
 static struct {
     char kind[16], dir[2048], script[2048];
-    int lock;
     char root[256]; /* in HDFS, of the test */
     char proxy[64]; /* "localhost:PORT" */
 } h;
@@ -56,25 +55,36 @@ static void take_environment(char *text)
     }
 }
 
+/* Open for good: whoever ends lets it go. */
+static int locked(const char *what, int how)
+{
+    char path[4096];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s.%s", h.dir, what);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0 || flock(fd, how) != 0)
+        die(path);
+    return fd;
+}
+
 void hdfs_use(const char *kind, bool alone)
 {
     const char *clusters = getenv("HDFS_CLUSTERS"), *source = getenv("SRC_DIR");
     char command[9000];
+    int starting;
 
     if (clusters == NULL || source == NULL)
         die("HDFS_CLUSTERS is not set: these tests are run by tests/hdfs/run.sh (ninja check-hdfs)");
     (void)snprintf(h.kind, sizeof(h.kind), "%s", kind);
     (void)snprintf(h.dir, sizeof(h.dir), "%s/%s", clusters, kind);
     (void)snprintf(h.script, sizeof(h.script), "%s/tests/hdfs/cluster", source);
-    (void)snprintf(command, sizeof(command), "%s.lock", h.dir);
-    h.lock = open(command, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (h.lock < 0 || flock(h.lock, LOCK_EX) != 0)
-        die(command);
+    (void)locked("used", alone ? LOCK_EX : LOCK_SH);
+    starting = locked("starting", LOCK_EX);
     (void)snprintf(command, sizeof(command), "'%s' -s '%s' up %s >&2 && '%s' -s '%s' env", h.script,
                    h.dir, strcmp(kind, "plain") == 0 ? "hdfs" : kind, h.script, h.dir);
     take_environment(output_of(command));
-    if (!alone && flock(h.lock, LOCK_SH) != 0)
-        die("lock");
+    (void)close(starting);
 }
 
 const char *hdfs_env(const char *name)
