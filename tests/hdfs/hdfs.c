@@ -147,7 +147,7 @@ char *hdfs_client(struct e2e *t, const char *args)
 
 /* ---- a test's own place */
 
-static char *full(struct e2e *t, const char *path)
+char *hdfs_path(struct e2e *t, const char *path)
 {
     return path[0] == '/' ? e2e_text(t, "%s", path) : e2e_text(t, "%s/%s", h.root, path);
 }
@@ -165,7 +165,7 @@ int hdfs_setup(void **state)
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
         e2e_setenv(t, told[i], getenv(told[i]));
     e2e_setenv(t, "HDFSIO", e2e_text(t, "%s/hdfsio", getenv("TEST_HELPERS")));
-    (void)snprintf(h.root, sizeof(h.root), "/t/%s", strrchr(t->dir, '/') + 1);
+    (void)snprintf(h.root, sizeof(h.root), "/tmp/%s", strrchr(t->dir, '/') + 1);
     h.proxy[0] = '\0';
     return 0;
 }
@@ -246,7 +246,7 @@ static struct io_answer ask(struct e2e *t, const char *method, const char *path,
 {
     struct io_answer a;
 
-    (void)io_do(method, full(t, path), query, text, strlen(text), &a);
+    (void)io_do(method, hdfs_path(t, path), query, text, strlen(text), &a);
     a.body = e2e_keep(t, a.body);
     return a;
 }
@@ -303,7 +303,7 @@ void hdfs_make_dir(struct e2e *t, const char *path)
 
 void hdfs_move(struct e2e *t, const char *from, const char *to)
 {
-    char *encoded = e2e_keep(t, io_encoded(full(t, to)));
+    char *encoded = e2e_keep(t, io_encoded(hdfs_path(t, to)));
 
     (void)must(t, "PUT", from, e2e_text(t, "RENAME&renameoptions=NONE&destination=%s", encoded),
                "");
@@ -312,7 +312,7 @@ void hdfs_move(struct e2e *t, const char *from, const char *to)
 void hdfs_make_many(struct e2e *t, char **paths, size_t n, bool dirs)
 {
     for (size_t i = 0; i < n; i++)
-        paths[i] = full(t, paths[i]);
+        paths[i] = hdfs_path(t, paths[i]);
     if (!io_many("PUT", dirs ? "MKDIRS" : "CREATE", paths, n))
         fail_msg("HDFS: not all of %s … could be made", paths[0]);
 }

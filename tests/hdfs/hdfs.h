@@ -6,7 +6,7 @@
  * hdfs_use() starts the cluster of that kind below $HDFS_CLUSTERS where it isn't running (run.sh
  * stops it) and shares it with other drivers, or has it alone: for who kills daemons.
  *
- * A test has a directory of its own in HDFS, /t/NAME; paths of HDFS are relative to it, so the
+ * A test has a directory of its own in HDFS, /tmp/NAME; paths of HDFS are relative to it, so the
  * usual graph's outputs have the same paths as in a local store: "warehouse/silver/dt=…/hr=…".
  */
 #ifndef HDFS_H
@@ -21,6 +21,8 @@ int hdfs_teardown(void **state);
 
 /* Of `cluster env`, e.g. "HDFS_URI"; fails where it isn't told. */
 const char *hdfs_env(const char *name);
+/* From the test's directory to the file system's root: for hdfs_client(). */
+char *hdfs_path(struct e2e *t, const char *path);
 /* "webhdfs" "swebhdfs" "hdfs": what to write as root for the test's warehouse. */
 char *hdfs_root(struct e2e *t, const char *scheme);
 /* The usual graph, its jobs and its landing hours in HDFS, `root` as above, `keys` of [store]. */

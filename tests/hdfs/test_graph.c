@@ -52,8 +52,7 @@ static void an_ordinary_client_sees_receipts_as_attributes_of_empty_markers(void
 
     hdfs_flights(t, hdfs_root(t, "webhdfs"), "");
     e2e_run(t, 0, "run bronze@2024-01-01T21");
-    marker = strstr(hdfs_root(t, "webhdfs"), "/t/");
-    marker = e2e_text(t, "%s/bronze/dt=2024-01-01/hr=21/_SUCCESS", marker);
+    marker = hdfs_path(t, e2e_marker(t, "bronze@2024-01-01T21"));
     text = hdfs_client(t, e2e_text(t, "dfs -getfattr -d -e text '%s'", marker));
     e2e_says(text, "user.stagegraph=\"{");
     e2e_says(text, "\"node\":\"bronze@2024-01-01T21\",\"state\":\"done\"");
@@ -175,7 +174,7 @@ static void retention_makes_nothing_stale(void **state)
 static void the_marker_of_another_tool_is_fresh_and_foreign(void **state)
 {
     struct e2e *t = *state;
-    const char *dir = strstr(hdfs_root(t, "webhdfs"), "/t/");
+    const char *dir = hdfs_path(t, "warehouse");
 
     hdfs_flights(t, hdfs_root(t, "webhdfs"), "");
     for (int h = 21; h <= 23; h++) {
