@@ -178,13 +178,13 @@ static void set_text(char *ret, size_t cap, const char *text)
 }
 
 /* "scheme://host:port" of a URL: what may be told of it. */
-static void set_address(struct wh_fault *fault, const char *url)
+static void set_address(char *ret, size_t cap, const char *url)
 {
     const char *host = strstr(url, "://");
     size_t n = host != NULL ? (size_t)(host - url) + 3 : 0;
 
     n += strcspn(url + n, "/?#");
-    snprintf(fault->address, sizeof(fault->address), "%.*s", (int)n, url);
+    snprintf(ret, cap, "%.*s", (int)n, url);
 }
 
 /* ---- judging an answer ---- */
@@ -214,7 +214,7 @@ static void read_fault(struct call *c)
     struct sg_buf name = SG_BUF_INIT, message = SG_BUF_INIT;
     struct sg_error ignored = SG_ERROR_INIT;
     struct wh_fault *f = c->fault;
-    char title[200];
+    char title[200], to[120];
     bool found = false;
 
     f->exception[0] = f->message[0] = '\0';
@@ -222,6 +222,9 @@ static void read_fault(struct call *c)
         set_text(f->exception, sizeof(f->exception), sg_buf_text(&name));
         if (WH_JSON_FIND(body, &message, &found, &ignored, "RemoteException", "message") && found)
             set_text(f->message, sizeof(f->message), sg_buf_text(&message));
+    } else if (c->answer->location.len != 0) {
+        set_address(to, sizeof(to), sg_buf_text(&c->answer->location));
+        snprintf(f->message, sizeof(f->message), "HTTP %d: it sends us to %s", f->status, to);
     } else if (is_html(c->answer)) {
         find_title(c->answer, title, sizeof(title));
         snprintf(f->message, sizeof(f->message),
@@ -363,7 +366,7 @@ static enum verdict ask(struct call *c, const char *url, bool data_node)
         c->again = true;
         r.on_body = op->on_body;
     }
-    set_address(c->fault, url);
+    set_address(c->fault->address, sizeof(c->fault->address), url);
     c->unreachable = c->late = false;
     sg_http_answer_done(c->answer);
     if (sg_http_do(c->w->http, &r, c->answer, &trouble, &why)) {
@@ -450,7 +453,7 @@ static bool make_url(struct call *c, const char *base)
            sg_buf_addf(u, c->err, "?op=%s%s%s%s%s", c->op->op, w->user != NULL ? "&user.name=" : "",
                        w->user != NULL ? w->user : "", c->op->data ? "&noredirect=true" : "",
                        c->op->query != NULL ? c->op->query : "") &&
-           (!w->kerberos || c->op->spnego || wh_token_add(w, u, c->err));
+           (!w->kerberos || c->op->spnego || wh_token_add(w, c->deadline, u, c->err));
 }
 
 static enum verdict try_at(struct call *c, size_t at)
@@ -557,7 +560,9 @@ bool wh_call(struct sg_webhdfs *w, const struct wh_op *op, struct sg_http_answer
     enum verdict v;
 
     *fault = (struct wh_fault){ .status = 0 };
-    c.deadline.ns = sg_mono_now().ns + w->deadline_ms * SG_NS_PER_MS;
+    c.deadline = op->until;
+    if (c.deadline.ns == 0)
+        c.deadline.ns = sg_mono_now().ns + w->deadline_ms * SG_NS_PER_MS;
     v = try_all(&c);
     sg_buf_done(&c.url);
     if (v == FAILED)

@@ -84,6 +84,7 @@ struct wh_op {
     bool data;       /* noredirect=true, then the second step at the DataNode with body */
     bool spnego;     /* with Kerberos itself, without the token: what gets and renews tokens */
     struct sg_span body;
+    struct sg_mono until;        /* a deadline of its own; 0: the store's, from now */
     size_t limit;                /* of an answer that is kept; 0: 1 MiB */
     sg_http_body_fn *on_body;    /* NULL: the answer is kept */
     void (*on_again)(void *ctx); /* before on_body is told a further try's answer, from its start */
@@ -118,9 +119,10 @@ bool wh_nonce(char ret[17], struct sg_error *err) SG_MUST;
 
 /* ---- the delegation token: webhdfs_token.c ---- */
 
-/* Adds "&delegation=…" of a token that is still good, having got or renewed it; nothing where there
- * are none to be had. */
-bool wh_token_add(struct sg_webhdfs *w, struct sg_buf *url, struct sg_error *err) SG_MUST;
+/* Adds "&delegation=…" of a token that is still good, having got or renewed it until then; nothing
+ * where there are none to be had. */
+bool wh_token_add(struct sg_webhdfs *w, struct sg_mono until, struct sg_buf *url,
+                  struct sg_error *err) SG_MUST;
 /* A request with this url was refused for its token: the next gets another one. */
 void wh_token_spoil(struct sg_webhdfs *w, const char *url);
 /* Cancels and forgets it; failure is no matter, it ends by itself. */

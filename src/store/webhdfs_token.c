@@ -24,7 +24,7 @@ static struct sg_mono in_seconds(int64_t s)
 }
 
 /* Under the lock. */
-static bool get_token(struct sg_webhdfs *w, struct sg_error *err)
+static bool get_token(struct sg_webhdfs *w, struct sg_mono until, struct sg_error *err)
 {
     struct wh_op op = { .method = "GET", .op = "GETDELEGATIONTOKEN", .path = "/", .spnego = true };
     struct sg_http_answer answer = { .status = 0 };
@@ -33,6 +33,7 @@ static bool get_token(struct sg_webhdfs *w, struct sg_error *err)
     enum wh_result result;
     bool found = false, ok;
 
+    op.until = until; /* who waits for this one's lock has hardly more time */
     ok = wh_call(w, &op, &answer, &result, &fault, err);
     if (ok && result != WH_OK && wh_is(&fault, "AccessControlException"))
         ok = wh_fail(w, &op, &fault, err);
@@ -52,7 +53,7 @@ static bool get_token(struct sg_webhdfs *w, struct sg_error *err)
 }
 
 /* Under the lock. False: it could not be renewed. */
-static bool renew_token(struct sg_webhdfs *w)
+static bool renew_token(struct sg_webhdfs *w, struct sg_mono until)
 {
     struct wh_op op = {
         .method = "PUT", .op = "RENEWDELEGATIONTOKEN", .path = "/", .spnego = true
@@ -66,6 +67,7 @@ static bool renew_token(struct sg_webhdfs *w)
     int64_t end_ms, left_s;
 
     op.idempotent = op.mutates = true;
+    op.until = until;
     ok = sg_buf_addf(&query, &ignored, "&token=%s", sg_buf_text(&w->token));
     op.query = sg_buf_text(&query);
     ok = ok && wh_call(w, &op, &answer, &result, &fault, &ignored) && result == WH_OK &&
@@ -85,21 +87,22 @@ static bool renew_token(struct sg_webhdfs *w)
     return ok;
 }
 
-bool wh_token_add(struct sg_webhdfs *w, struct sg_buf *url, struct sg_error *err)
+bool wh_token_add(struct sg_webhdfs *w, struct sg_mono until, struct sg_buf *url,
+                  struct sg_error *err)
 {
     struct sg_error renewal = SG_ERROR_INIT;
     bool ok = true;
 
     pthread_mutex_lock(&w->token_lock);
     if (!w->tokenless && w->token.len == 0) {
-        ok = get_token(w, err);
+        ok = get_token(w, until, err);
     } else if (!w->tokenless && sg_mono_now().ns >= w->token_renewal.ns) {
         w->token_renewal = in_seconds(AGAIN_S);
-        if (!renew_token(w)) {
+        if (!renew_token(w, until)) {
             struct sg_buf old = w->token;
 
             w->token = (struct sg_buf)SG_BUF_INIT;
-            if (get_token(w, &renewal)) {
+            if (get_token(w, until, &renewal)) {
                 sg_buf_done(&old);
             } else { /* the old one is good for a while yet: whoever asks in vain will say so */
                 sg_buf_done(&w->token);
@@ -135,7 +138,7 @@ void wh_token_cancel(struct sg_webhdfs *w)
     if (w->token.len == 0)
         return;
     op.spnego = op.mutates = true;
-    w->deadline_ms = w->deadline_ms < 2000 ? w->deadline_ms : 2000; /* the end of a run waits */
+    op.until = in_seconds(2); /* the end of a run waits for it */
     if (sg_buf_addf(&query, &ignored, "&token=%s", sg_buf_text(&w->token))) {
         op.query = sg_buf_text(&query);
         (void)!wh_call(w, &op, &answer, &result, &fault, &ignored); /* it ends by itself */

@@ -270,6 +270,10 @@ static void a_page_is_no_answer(void **state)
     assert_false(sg_store_list(store, "", NULL, NULL, &err));
     assert_says("LISTSTATUS /w at http");
     assert_says("HTTP 200 with an HTML page");
+    reply(0, NULL, 302, HTML "Location: https://sso.example/login?ticket=" SECRET "\r\n", page);
+    assert_false(sg_store_stat(store, "", &entry, &err));
+    assert_says("HTTP 302: it sends us to https://sso.example");
+    assert_null(strstr(err.text, SECRET));
     check();
 }
 
