@@ -16,6 +16,8 @@
 
 #include "webhdfs_impl.h"
 
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
 #define ANSWER_LIMIT     ((size_t)1 << 20)
 #define LONGEST_PAUSE_MS 5000
 #define SHORTEST_TRY_MS  1000
@@ -50,13 +52,26 @@ static const char *const passing_messages[] = {
     "could only be replicated to 0 nodes",
 };
 
+/* What a server says that lost its own connection to another one: a DataNode after its NameNode was
+ * started again, a gateway, a router. It may have been executed. */
+static const char *const losing[] = {
+    "EOFException",           "ConnectException",       "ConnectTimeoutException",
+    "SocketTimeoutException", "SocketException",        "NoRouteToHostException",
+    "InterruptedIOException", "ClosedChannelException", "BlockMissingException",
+};
+static const char *const losing_messages[] = {
+    "ailed on local exception",
+    "Connection reset",
+    "Broken pipe",
+};
+
 struct call {
     struct sg_webhdfs *w;
     const struct wh_op *op;
     struct sg_http_answer *answer;
     struct wh_fault *fault;
     struct sg_error *err;
-    struct sg_mono deadline;
+    struct wh_patience patience;
     struct sg_buf url;
     bool again;         /* on_body has been told something */
     bool token_renewed; /* once a call */
@@ -237,6 +252,15 @@ static void read_fault(struct call *c)
     sg_buf_done(&message);
 }
 
+static bool is_of(const struct wh_fault *f, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (wh_is(f, list[i]))
+            return true;
+    }
+    return false;
+}
+
 static bool has_text_of(const char *text, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -273,14 +297,15 @@ static enum verdict judge_exception(struct call *c)
 {
     const struct wh_fault *f = c->fault;
 
-    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
-        if (wh_is(f, passing[i]))
-            return PASSES;
-    }
-    if (wh_is(f, "IOException") &&
-        has_text_of(f->message, passing_messages,
-                    sizeof(passing_messages) / sizeof(passing_messages[0])))
+    if (is_of(f, passing, COUNT(passing)))
         return PASSES;
+    if (is_of(f, losing, COUNT(losing)))
+        return LOST;
+    if (wh_is(f, "IOException") &&
+        has_text_of(f->message, passing_messages, COUNT(passing_messages)))
+        return PASSES;
+    if (wh_is(f, "IOException") && has_text_of(f->message, losing_messages, COUNT(losing_messages)))
+        return LOST;
     if (is_token_fault(f) && c->w->kerberos && !c->op->spnego && !c->token_renewed) {
         c->token_renewed = true;
         wh_token_spoil(c->w, sg_buf_text(&c->url));
@@ -324,7 +349,7 @@ static void take_date(struct sg_webhdfs *w, int64_t date_s)
 
 static struct sg_mono try_deadline(const struct call *c)
 {
-    int64_t now = sg_mono_now().ns, left = c->deadline.ns - now, part = left / 2;
+    int64_t now = sg_mono_now().ns, left = c->patience.until.ns - now, part = left / 2;
 
     /* Half of what is left: a server that takes a request and says nothing more must not be the end
      * of it all. */
@@ -453,7 +478,7 @@ static bool make_url(struct call *c, const char *base)
            sg_buf_addf(u, c->err, "?op=%s%s%s%s%s", c->op->op, w->user != NULL ? "&user.name=" : "",
                        w->user != NULL ? w->user : "", c->op->data ? "&noredirect=true" : "",
                        c->op->query != NULL ? c->op->query : "") &&
-           (!w->kerberos || c->op->spnego || wh_token_add(w, c->deadline, u, c->err));
+           (!w->kerberos || c->op->spnego || wh_token_add(w, c->patience.until, u, c->err));
 }
 
 static enum verdict try_at(struct call *c, size_t at)
@@ -505,9 +530,14 @@ static enum verdict give_up(struct call *c, bool late)
     return FAILED;
 }
 
-/* A pause of half to all of pause_ms, so that those who failed together don't come back together.
- * False: the deadline would pass. */
-static bool pause_for(const struct call *c, int64_t pause_ms)
+void wh_patience_init(const struct sg_webhdfs *w, struct wh_patience *ret)
+{
+    *ret = (struct wh_patience){ .until.ns = sg_mono_now().ns + w->deadline_ms * SG_NS_PER_MS,
+                                 .pause_ms = w->pause_ms };
+}
+
+/* Half to all of the pause, so that those who failed together don't come back together. */
+bool wh_wait(struct wh_patience *p)
 {
     struct timespec until;
     uint32_t random = 0;
@@ -515,10 +545,11 @@ static bool pause_for(const struct call *c, int64_t pause_ms)
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
         random = 0; /* then it's half */
-    ns = pause_ms * SG_NS_PER_MS / 2 + pause_ms * SG_NS_PER_MS / 2 * (random % 1024) / 1024;
+    ns = p->pause_ms * SG_NS_PER_MS / 2 + p->pause_ms * SG_NS_PER_MS / 2 * (random % 1024) / 1024;
     end = sg_mono_now().ns + ns;
-    if (end >= c->deadline.ns)
+    if (end >= p->until.ns)
         return false;
+    p->pause_ms = p->pause_ms * 2 < LONGEST_PAUSE_MS ? p->pause_ms * 2 : LONGEST_PAUSE_MS;
     until = (struct timespec){ .tv_sec = end / SG_NS_PER_S, .tv_nsec = end % SG_NS_PER_S };
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
         ; /* interrupted */
@@ -529,7 +560,6 @@ static enum verdict try_all(struct call *c)
 {
     size_t n = c->w->nn.n, at = atomic_load(&c->w->active) % n, tried = 0;
     bool may_repeat = !c->op->mutates || c->op->idempotent, nowhere = true;
-    int64_t pause_ms = c->w->pause_ms;
     enum verdict v;
 
     for (;;) {
@@ -545,11 +575,10 @@ static enum verdict try_all(struct call *c)
             continue;
         if (nowhere && !atomic_load(&c->w->answered))
             return give_up(c, false);
-        if (!pause_for(c, pause_ms))
+        if (!wh_wait(&c->patience))
             return give_up(c, true);
         tried = 0;
         nowhere = true;
-        pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
     }
 }
 
@@ -560,9 +589,9 @@ bool wh_call(struct sg_webhdfs *w, const struct wh_op *op, struct sg_http_answer
     enum verdict v;
 
     *fault = (struct wh_fault){ .status = 0 };
-    c.deadline = op->until;
-    if (c.deadline.ns == 0)
-        c.deadline.ns = sg_mono_now().ns + w->deadline_ms * SG_NS_PER_MS;
+    wh_patience_init(w, &c.patience);
+    if (op->until.ns != 0)
+        c.patience.until = op->until;
     v = try_all(&c);
     sg_buf_done(&c.url);
     if (v == FAILED)

@@ -108,6 +108,14 @@ bool wh_fail_answer(struct sg_webhdfs *w, const struct wh_op *op, const char *wh
 bool wh_is(const struct wh_fault *fault, const char *exception); /* "FileNotFoundException" */
 /* There is nothing at that path: FileNotFoundException, or a file where a directory would be. */
 bool wh_is_absent(const struct wh_fault *fault);
+/* What is left of an operation of several requests, and how long to wait before it is begun again
+ * after a lost answer. */
+struct wh_patience {
+    struct sg_mono until;
+    int64_t pause_ms;
+};
+void wh_patience_init(const struct sg_webhdfs *w, struct wh_patience *ret); /* all of `deadline` */
+bool wh_wait(struct wh_patience *p); /* false, at once: the time would be over */
 /* Adds text percent-encoded for a path ('/' kept) or a query value. */
 bool wh_add_path(struct sg_buf *out, const char *path, struct sg_error *err) SG_MUST;
 bool wh_add_value(struct sg_buf *out, const char *text, struct sg_error *err) SG_MUST;
@@ -191,6 +199,8 @@ bool wh_status(struct sg_webhdfs *w, const char *path, struct wh_status *ret,
 typedef bool wh_list_fn(void *ctx, const struct wh_status *st);
 bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, bool *ret_there,
              struct sg_error *err) SG_MUST;
+/* Does what was refused say that there are no attributes here? */
+bool wh_lacks_attributes(const struct wh_fault *fault);
 /* Adds what the receipt's attribute holds, if there is one; *ret_there false: the file is gone. */
 bool wh_read_attribute(struct sg_webhdfs *w, const char *path, struct sg_buf *out, bool *ret_there,
                        struct sg_error *err) SG_MUST;

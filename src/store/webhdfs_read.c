@@ -327,9 +327,12 @@ static bool add_hex(struct sg_buf *out, const struct sg_buf *hex, struct sg_erro
     return true;
 }
 
-static bool is_refused_attribute(const struct wh_fault *fault)
+/* Disabled, or a gateway that doesn't know the operation. */
+bool wh_lacks_attributes(const struct wh_fault *fault)
 {
-    return !wh_is(fault, "AccessControlException");
+    return wh_is(fault, "UnsupportedOperationException") ||
+           wh_is(fault, "IllegalArgumentException") ||
+           (strstr(fault->message, "XAttr") != NULL && strstr(fault->message, "disabled") != NULL);
 }
 
 /* The receipt in the attribute; *ret_there false: the file is gone. Without one nothing is added.
@@ -359,7 +362,7 @@ bool wh_read_attribute(struct sg_webhdfs *w, const char *path, struct sg_buf *ou
         }
     } else if (ok && wh_is_absent(&fault)) {
         *ret_there = false;
-    } else if (ok && !is_refused_attribute(&fault)) {
+    } else if (ok && !wh_lacks_attributes(&fault)) {
         ok = wh_fail(w, &op, &fault, err);
     } /* else it has no attributes at all: an empty file is what it is */
     sg_buf_done(&hex);

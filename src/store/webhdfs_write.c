@@ -13,7 +13,6 @@
 
 #include "webhdfs_impl.h"
 
-#define TRIES          4
 #define NONCE_DIGITS   16
 #define ATTRIBUTE_MOST 16000 /* dfs.namenode.fs-limits.max-xattr-size, name and value, is 16384 */
 
@@ -119,10 +118,12 @@ bool wh_store_remove_tree(struct sg_store *s, const char *path, struct sg_error 
     struct wh_fault fault = { .status = 0 };
     enum wh_result result = WH_OK;
     struct wh_status st;
+    struct wh_patience patience;
     uint64_t id = 0;
     bool gone = false;
 
-    for (int tries = 0; tries < TRIES; tries++) {
+    wh_patience_init(w, &patience);
+    do {
         if (!wh_status(w, path, &st, err))
             return false;
         if (st.kind == SG_ENTRY_ABSENT)
@@ -139,7 +140,7 @@ bool wh_store_remove_tree(struct sg_store *s, const char *path, struct sg_error 
             if (!gone)
                 return true;
         }
-    }
+    } while (wh_wait(&patience));
     return sg_error_set(err, SG_ERROR_STORE, 0, "remove %s/%s: it is there again and again%s%s",
                         w->base.root, path, fault.message[0] != '\0' ? ": " : "", fault.message);
 }
@@ -173,16 +174,17 @@ static bool create_temp(struct sg_webhdfs *w, const char *dir, const char *name,
     struct sg_buf query = SG_BUF_INIT;
     struct wh_op op = { .method = "PUT", .op = "CREATE", .mutates = true, .data = true };
     char nonce[NONCE_DIGITS + 1], after[NONCE_DIGITS + 6];
-    enum wh_result result = WH_LOST;
+    struct wh_patience patience;
+    enum wh_result result;
     struct wh_fault fault;
     bool ok;
 
+    wh_patience_init(w, &patience);
     op.body = text;
+    op.until = patience.until;
     ok = sg_buf_addf(&query, err, "&overwrite=true%s", w->file_mode);
     op.query = sg_buf_text(&query);
-    for (int tries = 0; ok && result == WH_LOST && tries < TRIES; tries++) {
-        if (tries != 0)
-            forget_file(w, sg_buf_text(ret));
+    while (ok) {
         ok = wh_nonce(nonce, err);
         if (!ok)
             break;
@@ -190,6 +192,9 @@ static bool create_temp(struct sg_webhdfs *w, const char *dir, const char *name,
         ok = wh_join(ret, dir, ".", name, after, err);
         op.path = sg_buf_text(ret);
         ok = ok && call(w, &op, &result, &fault, err);
+        if (!ok || result != WH_LOST || !wh_wait(&patience))
+            break;
+        forget_file(w, sg_buf_text(ret));
     }
     if (ok && result != WH_OK)
         ok = wh_fail(w, &op, &fault, err);
@@ -208,16 +213,19 @@ static bool rename_over(struct sg_webhdfs *w, const char *from, const char *to, 
 {
     struct sg_buf full = SG_BUF_INIT, query = SG_BUF_INIT;
     struct wh_op op = { .method = "PUT", .op = "RENAME", .path = from, .mutates = true };
+    struct wh_patience patience;
     enum wh_result result = WH_LOST;
     struct wh_fault fault;
     struct wh_status st;
     bool ok, lost = false;
 
+    wh_patience_init(w, &patience);
+    op.until = patience.until;
     ok = sg_buf_addf(&full, err, "%s/%s", w->nn.path, to) &&
          sg_buf_adds(&query, "&renameoptions=OVERWRITE&destination=", err) &&
          wh_add_value(&query, sg_buf_text(&full), err);
     op.query = sg_buf_text(&query);
-    for (int tries = 0; ok && result == WH_LOST && tries < TRIES; tries++) {
+    while (ok && result == WH_LOST && (!lost || wh_wait(&patience))) {
         ok = call(w, &op, &result, &fault, err);
         if (!ok || (result != WH_LOST && !(lost && result == WH_REFUSED && wh_is_absent(&fault))))
             break;
@@ -284,14 +292,15 @@ bool wh_store_put(struct sg_store *s, const char *path, struct sg_span text, str
 
 /* ---- markers ---- */
 
-/* Whether what was refused says that there are no attributes here, or none of that size. */
-static bool lacks_attributes(struct sg_webhdfs *w, const struct wh_fault *fault)
+/* Are there no attributes here, or none more, or none of that size? */
+static bool takes_no_attribute(struct sg_webhdfs *w, const struct wh_fault *fault)
 {
-    if (wh_is(fault, "FileNotFoundException") || wh_is(fault, "AccessControlException"))
-        return false;
-    if (strstr(fault->message, "disabled") != NULL || wh_is(fault, "UnsupportedOperationException"))
+    if (wh_lacks_attributes(fault)) {
         atomic_store(&w->no_attributes, true);
-    return true;
+        return true;
+    }
+    return strstr(fault->message, "XAttr") != NULL && !wh_is(fault, "AccessControlException") &&
+           !wh_is(fault, "FileNotFoundException");
 }
 
 static bool has_attribute(struct sg_webhdfs *w, const char *path, struct sg_span receipt, bool *ret,
@@ -325,21 +334,26 @@ static bool set_attribute(struct sg_webhdfs *w, const char *path, struct sg_span
 {
     struct sg_buf query = SG_BUF_INIT;
     struct wh_op op = { .method = "PUT", .op = "SETXATTR", .path = path, .mutates = true };
+    struct wh_patience patience;
     enum wh_result result = WH_LOST;
     struct wh_fault fault;
-    bool ok, set = false;
+    bool ok, set = false, lost = false;
 
+    wh_patience_init(w, &patience);
+    op.until = patience.until;
     ok = sg_buf_addf(&query, err, "&flag=CREATE&xattr.name=%s&xattr.value=0x", WH_ATTRIBUTE) &&
          add_hex(&query, receipt, err);
     op.query = sg_buf_text(&query);
-    for (int tries = 0; ok && !set && result == WH_LOST && tries < TRIES; tries++) {
+    while (ok && !set && result == WH_LOST && (!lost || wh_wait(&patience))) {
         ok = call(w, &op, &result, &fault, err);
-        if (ok && result == WH_LOST)
+        lost = lost || result == WH_LOST;
+        if (ok && lost && result != WH_OK) /* "already exists" may speak of the one that was lost */
             ok = has_attribute(w, path, receipt, &set, err);
     }
     set = set || result == WH_OK;
     if (ok && !set &&
-        (result == WH_LOST || w->receipts == WH_RECEIPTS_ATTRIBUTE || !lacks_attributes(w, &fault)))
+        (result == WH_LOST || w->receipts == WH_RECEIPTS_ATTRIBUTE ||
+         !takes_no_attribute(w, &fault)))
         ok = wh_fail(w, &op, &fault, err);
     if (ok)
         *ret = set;

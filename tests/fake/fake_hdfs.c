@@ -508,6 +508,10 @@ static bool handle(void *ctx, const struct http_request *r, struct http_reply *r
     case FAKE_CUT_AFTER:
         answer(&a);
         break;
+    case FAKE_EOF:
+        answer(&a);
+        refuse(&a, 403, "EOFException", "End of File Exception between local host and nn1");
+        break;
     }
     ret->status = a.status;
     ret->headers = "Content-Type: application/json\r\nDate: Wed, 25 Nov 2026 12:00:00 GMT\r\n";

@@ -29,6 +29,7 @@ enum fake_fault {
     FAKE_LOST_BEFORE, /* the connection breaks, nothing was done */
     FAKE_LOST_AFTER,  /* it was done, the connection breaks */
     FAKE_CUT_AFTER,   /* it was done, the answer breaks off in its middle */
+    FAKE_EOF,         /* it was done, and 403 EOFException: a DataNode that lost its NameNode */
     FAKE_STANDBY,     /* 403 StandbyException */
     FAKE_BUSY,        /* 503 without a word */
     FAKE_DENIED       /* 403 AccessControlException: what never passes */

@@ -181,6 +181,18 @@ static void a_removed_marker_takes_its_leftovers_with_it_and_nothing_else(void *
     OK(sg_store_remove_marker(store, "nowhere", "_SUCCESS", &err));
 }
 
+static void an_attribute_that_is_refused_for_another_reason_is_an_error(void **state)
+{
+    struct sg_entry e;
+
+    (void)state;
+    fake_hdfs_fault(hdfs, 2, FAKE_DENIED);
+    assert_false(sg_store_put_marker(store, "d", "_SUCCESS", span(RECEIPT), &e, &err));
+    assert_non_null(strstr(err.text, "SETXATTR /w/d/._SUCCESS."));
+    assert_non_null(strstr(err.text, "AccessControlException"));
+    assert_int_equal(fake_hdfs_files(hdfs, ""), 0);
+}
+
 static void what_is_put_a_second_time_is_not_written(void **state)
 {
     uint64_t id;
@@ -262,6 +274,8 @@ static const char *marker_text(const char *path)
 static void new_marker(void)
 {
     assert_string_equal(marker_text("/w/d/_SUCCESS"), RECEIPT);
+    assert_int_equal(fake_hdfs_attribute(hdfs, "/w/d/_SUCCESS") != NULL,
+                     wh_of(store)->receipts == WH_RECEIPTS_AUTO);
     assert_int_equal(fake_hdfs_files(hdfs, ".tmp"), 0);
 }
 
@@ -440,6 +454,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(content_is_content_when_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_removed_marker_takes_its_leftovers_with_it_and_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_attribute_that_is_refused_for_another_reason_is_an_error,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_put_a_second_time_is_not_written, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_tree_is_removed_by_its_id, set_up, tear_down),
