@@ -110,6 +110,10 @@ bool sg_receipt_parse(struct sg_arena *a, struct sg_span text, const char *node,
 bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
                     struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
                     struct sg_error *err) SG_MUST;
+/* The same of one that sg_store_stat_many() has just shown as a file. */
+bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
+                         const char *node, const struct sg_entry *seen, struct sg_marker *ret,
+                         struct sg_error *err) SG_MUST;
 /* Writes the receipt (and its inputs file before it) as the node's marker. */
 bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
                      const struct sg_receipt *r, struct sg_marker *ret,
@@ -145,13 +149,14 @@ struct sg_source {
     enum sg_source_identity identity;
     int64_t settle_s;
     const struct sg_entry *seen; /* what is at path; NULL: nobody has looked */
+    bool keep;                   /* the version will be kept: is it steady? */
 };
 
 #define SG_SOURCE_OPEN INT64_MAX
 struct sg_source_state {
     bool there;
-    bool steady;               /* as long as the path has the identity that it had, all this holds:
-                                  never on a store where files are changed in place */
+    bool steady; /* where `keep` was asked: as long as the path has the identity that it had, all
+                    this holds: never on a store where files are changed in place */
     int64_t unsettled_ns;      /* age of the newest file of what is not there because it is not old
                                   enough, SG_SOURCE_OPEN where an empty file is still being written;
                                   else -1 */

@@ -155,6 +155,11 @@ bool sg_store_put(struct sg_store *s, const char *path, struct sg_span text,
 /* Markers: a file NAME in directory `dir`, whose content (or attribute) is a receipt. */
 bool sg_store_read_marker(struct sg_store *s, const char *dir, const char *name, size_t limit,
                           struct sg_buf *out, struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* The same of a marker that was seen just now: *ret may be what was seen then, and the text is of
+ * then or newer. */
+bool sg_store_read_seen(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
 /* Receipt to a temporary name beside the marker, rename over it, a left-over ".NAME.crc" removed,
  * all durable with sync. *ret is the identity of the new marker. A failed put leaves no temporary
  * file behind where the store still lets it be removed. */

@@ -351,9 +351,13 @@ static bool get_marker(struct sg_plan *p, const char *path, const struct sg_stag
     }
     sg_node_format(s, index, node);
     sg_buf_clear(dir);
-    return (sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err) &&
-            sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err)) ||
-           sg_error_wrap(err, "%s", node);
+    if (!sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err))
+        return false;
+    if (entry != NULL && entry->kind == SG_ENTRY_FILE
+            ? sg_marker_read_seen(p->c.store, sg_buf_text(dir), s->marker, node, entry, ret, err)
+            : sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err))
+        return true;
+    return sg_error_wrap(err, "%s", node);
 }
 
 static bool is_stamped(enum sg_marker_kind k)
@@ -581,7 +585,8 @@ static bool examine_sources(void *ctx, size_t first, size_t end, struct sg_error
                                           .marker = s->marker,
                                           .identity = source_identity(s->identity),
                                           .settle_s = s->settle_s,
-                                          .seen = entry };
+                                          .seen = entry,
+                                          .keep = entry != NULL && cache.keeps };
         struct sg_source_state st = { .unsettled_ns = -1 };
         struct sg_hash128 rule;
         uint64_t version = 0;
@@ -591,7 +596,7 @@ static bool examine_sources(void *ctx, size_t first, size_t end, struct sg_error
                                     &version)) {
             ok = sg_source_examine(p->c.store, &source, &st, err);
             version = ok && st.there ? sg_version_short(st.version) : 0;
-            if (ok && st.steady && entry != NULL && cache.keeps)
+            if (ok && st.steady)
                 note_source(&cache, i, entry, rule, st.version);
         }
         if (ok)

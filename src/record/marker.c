@@ -76,16 +76,19 @@ static bool judge(struct sg_store *store, struct sg_span text, const char *node,
     return true;
 }
 
-bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
-                    struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
-                    struct sg_error *err)
+/* seen: NULL, nobody has looked. */
+static bool read_marker(struct sg_store *store, const char *dir, const char *name, const char *node,
+                        const struct sg_entry *seen, struct sg_arena *a, struct sg_marker *ret,
+                        struct sg_receipt *ret_receipt, struct sg_error *err)
 {
     struct sg_arena own = SG_ARENA_INIT;
     struct sg_receipt r = { .run = NULL };
     struct sg_marker m = { .kind = SG_MARKER_ABSENT };
     struct sg_buf text = SG_BUF_INIT;
     struct sg_entry e = { .kind = SG_ENTRY_ABSENT };
-    bool ok = sg_store_read_marker(store, dir, name, SG_MARKER_LIMIT, &text, &e, err);
+    bool ok = seen != NULL
+                  ? sg_store_read_seen(store, dir, name, seen, SG_MARKER_LIMIT, &text, &e, err)
+                  : sg_store_read_marker(store, dir, name, SG_MARKER_LIMIT, &text, &e, err);
 
     if (!ok && err->code == SG_ERROR_LIMIT) {
         struct sg_buf path = SG_BUF_INIT;
@@ -111,6 +114,20 @@ bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, c
     sg_buf_done(&text);
     sg_arena_done(&own);
     return ok ? true : sg_error_wrap(err, "marker of %s", node);
+}
+
+bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
+                    struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
+                    struct sg_error *err)
+{
+    return read_marker(store, dir, name, node, NULL, a, ret, ret_receipt, err);
+}
+
+bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
+                         const char *node, const struct sg_entry *seen, struct sg_marker *ret,
+                         struct sg_error *err)
+{
+    return read_marker(store, dir, name, node, seen, NULL, ret, NULL, err);
 }
 
 static bool write_inputs(struct sg_store *store, const struct sg_receipt *r, struct sg_error *err)

@@ -216,7 +216,8 @@ static bool look_steady(struct sg_store *store, const struct sg_source *source,
     int64_t unsettled_ns = 0;
 
     *ret = false;
-    if (!sg_store_is_write_once(store) || (at->kind == SG_ENTRY_DIR && !l->listed) ||
+    if (!source->keep || !sg_store_is_write_once(store) ||
+        (at->kind == SG_ENTRY_DIR && !l->listed) ||
         (l->nested && source->identity != SG_SOURCE_MARKER))
         return true;
     if (l->marker.kind == SG_ENTRY_FILE && !add_item(l, source->marker, &l->marker.ident))

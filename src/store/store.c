@@ -236,6 +236,15 @@ bool sg_store_read_marker(struct sg_store *s, const char *dir, const char *name,
     return s->ops->read_marker(s, dir, name, limit, out, ret, err);
 }
 
+bool sg_store_read_seen(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    if (s->ops->read_seen == NULL)
+        return s->ops->read_marker(s, dir, name, limit, out, ret, err);
+    return s->ops->read_seen(s, dir, name, seen, limit, out, ret, err);
+}
+
 bool sg_store_put_marker(struct sg_store *s, const char *dir, const char *name,
                          struct sg_span receipt, struct sg_entry *ret, struct sg_error *err)
 {

@@ -42,6 +42,10 @@ struct sg_store_ops {
     bool (*put)(struct sg_store *s, const char *path, struct sg_span text, struct sg_error *err);
     bool (*read_marker)(struct sg_store *s, const char *dir, const char *name, size_t limit,
                         struct sg_buf *out, struct sg_entry *ret, struct sg_error *err);
+    /* NULL: as read_marker */
+    bool (*read_seen)(struct sg_store *s, const char *dir, const char *name,
+                      const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                      struct sg_entry *ret, struct sg_error *err);
     bool (*put_marker)(struct sg_store *s, const char *dir, const char *name,
                        struct sg_span receipt, struct sg_entry *ret, struct sg_error *err);
     bool (*rename_marker)(struct sg_store *s, const char *dir, const char *name, const char *to,

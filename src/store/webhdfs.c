@@ -55,6 +55,7 @@ static const struct sg_store_ops wh_ops = {
     .remove_tree = wh_store_remove_tree,
     .put = wh_store_put,
     .read_marker = wh_store_read_marker,
+    .read_seen = wh_store_read_seen,
     .put_marker = wh_store_put_marker,
     .rename_marker = wh_store_rename_marker,
     .remove_marker = wh_store_remove_marker,

@@ -218,6 +218,9 @@ bool wh_store_is_open(struct sg_store *s, const char *path, bool *ret,
                       struct sg_error *err) SG_MUST;
 bool wh_store_read_marker(struct sg_store *s, const char *dir, const char *name, size_t limit,
                           struct sg_buf *out, struct sg_entry *ret, struct sg_error *err) SG_MUST;
+bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
 bool wh_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err) SG_MUST;
 
 /* ---- writing: webhdfs_write.c ---- */

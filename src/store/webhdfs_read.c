@@ -409,6 +409,31 @@ bool wh_store_read_marker(struct sg_store *s, const char *dir, const char *name,
     return ok;
 }
 
+/* The status is older than the attribute here too. Not by the file's id: behind a router another
+ * nameservice may have the same. */
+bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    const size_t before = out->len;
+    struct sg_buf path = SG_BUF_INIT;
+    bool ok = true, there = false;
+
+    if (seen->kind == SG_ENTRY_FILE && seen->ident.len == 0)
+        ok = wh_join(&path, dir, "", name, "", err) &&
+             wh_read_attribute(wh_of(s), sg_buf_text(&path), out, &there, err);
+    sg_buf_done(&path);
+    if (!ok)
+        return false;
+    if (there && out->len != before && out->len - before <= limit) {
+        *ret = *seen;
+        return true;
+    }
+    /* It is gone meanwhile, or has content, or no receipt: another look shows what it is. */
+    out->len = before;
+    return wh_store_read_marker(s, dir, name, limit, out, ret, err);
+}
+
 /* ---- versions ---- */
 
 /*

@@ -434,6 +434,34 @@ static void few_markers_are_kept_where_they_are_dear(void **state)
     world_close(&w);
 }
 
+static atomic_uint n_seen;
+
+static bool read_seen(struct sg_store *s, const char *dir, const char *name,
+                      const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                      struct sg_entry *ret, struct sg_error *err)
+{
+    bool ok = system_ops->read_marker(s, dir, name, limit, out, ret, err);
+
+    assert_true(ok && seen->kind == SG_ENTRY_FILE && seen->ident.id == ret->ident.id);
+    atomic_fetch_add(&n_seen, 1);
+    return ok;
+}
+
+static void what_was_seen_is_handed_to_whoever_reads_it(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    ops.read_seen = read_seen;
+    ops.read_marker = count_read;
+    world_lose(&w, "bronze@2024-01-01T05");
+    atomic_store(&n_seen, 0);
+    assert_int_equal(reads(&w), 0);
+    assert_int_equal(n_seen, LOADS - 1);
+    world_close(&w);
+}
+
 static const char *told[4 * LOADS];
 static size_t n_told;
 
@@ -478,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_source_that_its_directory_does_not_tell_is_listed_each_time),
         cmocka_unit_test(another_rule_for_a_source_takes_its_version_anew),
         cmocka_unit_test(few_markers_are_kept_where_they_are_dear),
+        cmocka_unit_test(what_was_seen_is_handed_to_whoever_reads_it),
         cmocka_unit_test(the_store_is_told_which_markers_are_receipts),
     };
 

@@ -40,7 +40,7 @@ static struct sg_hash128 version;
 static bool look(const char *marker, enum sg_source_identity identity, int64_t settle_s)
 {
     const struct sg_source source = {
-        .path = "in", .marker = marker, .identity = identity, .settle_s = settle_s
+        .path = "in", .marker = marker, .identity = identity, .settle_s = settle_s, .keep = true
     };
     struct sg_source_state st;
 
