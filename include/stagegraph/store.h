@@ -74,12 +74,13 @@ bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret,
 /*
  * n markers at once, on as many threads as pay; ret[i] belongs to paths[i]. HDFS lists the parents
  * of the directories that they lie in, and where such a directory is as it was it believes that
- * its receipts are, too (sg_store_receipts): what is changed in place and never replaced, which no
- * receipt is, may be told by sg_store_stat() alone.
+ * its markers are, too, if they had been closed: one that is appended to, or given another time,
+ * without being replaced may be told by sg_store_stat() alone.
  */
 bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
-/* Says which of what the last sg_store_stat_many() of these paths told are receipts. */
+/* Says which of what the last sg_store_stat_many() of these paths told are receipts: these have
+ * been closed, of others the store may find it out, by requests. */
 void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
                        const bool *receipts, size_t n);
 /* n directories (or files) at once, as they are now. HDFS lists their parents. */

@@ -15,7 +15,9 @@
 #include "record_impl.h"
 
 #define MARKER_LIMIT ((size_t)64 << 20)
-#define STEADY_S     300 /* where settle is less: a file that is older has been closed */
+#define STEADY_S     300 /* where settle is less: a younger file may still be open */
+#define DAY_NS       (86400 * SG_NS_PER_S)
+#define BLOCK        (1 << 20) /* what blocks are multiples of */
 
 struct item {
     const char *path; /* relative to the source's path; "" when that is the file itself */
@@ -206,6 +208,24 @@ static bool look_at_marker(struct sg_store *store, const struct sg_source *sourc
     return ok;
 }
 
+/* An open file shows the blocks that are full, mostly none. Has this one been closed, and as it was
+ * seen? */
+static bool look_closed(struct sg_store *store, const char *path, const struct item *i, bool *ret,
+                        struct sg_error *err)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    struct sg_entry now = { .kind = SG_ENTRY_ABSENT };
+    bool open = true, ok;
+
+    ok = item_path(path, i, &text, err) &&
+         sg_store_is_open(store, sg_buf_text(&text), &open, err) &&
+         (open || sg_store_stat(store, sg_buf_text(&text), &now, err));
+    if (ok)
+        *ret = !open && now.kind == SG_ENTRY_FILE && now.ident.len == i->len;
+    sg_buf_done(&text);
+    return ok;
+}
+
 /* Closing a file changes neither its directory nor, before, what is told of it: what is to be
  * believed for as long as the directory is the same must have been closed. */
 static bool look_steady(struct sg_store *store, const struct sg_source *source,
@@ -213,19 +233,26 @@ static bool look_steady(struct sg_store *store, const struct sg_source *source,
                         struct sg_error *err)
 {
     const int64_t settle_s = source->settle_s > STEADY_S ? source->settle_s : STEADY_S;
-    int64_t unsettled_ns = 0;
+    bool closed = true, ok = true;
+    struct sg_wall now;
 
     *ret = false;
     if (!source->keep || !sg_store_is_write_once(store) ||
         (at->kind == SG_ENTRY_DIR && !l->listed) ||
         (l->nested && source->identity != SG_SOURCE_MARKER))
         return true;
-    if (l->marker.kind == SG_ENTRY_FILE && !add_item(l, source->marker, &l->marker.ident))
+    if (!sg_store_now(store, &now, err) ||
+        (l->marker.kind == SG_ENTRY_FILE && !add_item(l, source->marker, &l->marker.ident)))
         return false;
-    if (!look_settled(store, source->path, l, settle_s, &unsettled_ns, err))
-        return false;
-    *ret = unsettled_ns < 0;
-    return true;
+    if ((now.ns - l->newest_ns) / SG_NS_PER_S < settle_s)
+        return true;
+    if (l->marker.kind == SG_ENTRY_FILE && now.ns - l->marker.ident.mtime_ns > DAY_NS)
+        l->n--; /* nobody writes a day on a marker */
+    for (size_t i = 0; ok && closed && i < l->n; i++)
+        if (l->items[i].len % BLOCK == 0)
+            ok = look_closed(store, source->path, &l->items[i], &closed, err);
+    *ret = closed;
+    return ok;
 }
 
 static bool examine(struct sg_store *store, const struct sg_source *source, struct sg_hasher *h,

@@ -262,8 +262,9 @@ static void sort_notes(struct wh_dirs *d)
     d->n_sorted = d->n_notes;
 }
 
-void wh_dirs_is_receipt(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
-                        const struct sg_ident *ident)
+/* What is noted of the marker with this identity, not yet believed; or NULL. */
+static struct note *find_note(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
+                              const struct sg_ident *ident)
 {
     const struct note key = { .parent = parent, .known.path = path, .serial = SIZE_MAX };
     size_t lo = 0, hi = d->n_notes, mid;
@@ -278,11 +279,27 @@ void wh_dirs_is_receipt(struct wh_dirs *d, struct sg_hash128 parent, struct sg_h
             hi = mid;
     }
     if (lo == 0)
-        return;
+        return NULL;
     n = &d->notes[lo - 1]; /* the last of that path, if it is of that path */
     if (n->note != WH_NOTE_SEEN || !sg_hash128_is(n->parent, parent) ||
         !sg_hash128_is(n->known.path, path) || n->known.id != ident->id ||
         n->known.len != ident->len || n->known.mtime_ns != ident->mtime_ns)
+        return NULL;
+    return n;
+}
+
+bool wh_dirs_is_noted(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
+                      const struct sg_ident *ident)
+{
+    return find_note(d, parent, path, ident) != NULL;
+}
+
+void wh_dirs_believe(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
+                     const struct sg_ident *ident)
+{
+    struct note *n = find_note(d, parent, path, ident);
+
+    if (n == NULL)
         return;
     n->note = WH_NOTE_SURE;
     d->n_new++;

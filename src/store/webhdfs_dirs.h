@@ -3,7 +3,7 @@
  *
  * Floor: store; private. docs/formats.md, "The cache of directories".
  *
- * A marker that is a receipt is never changed in place, only replaced, and that changes its
+ * A marker that has been closed is not changed in place, only replaced, and that changes its
  * directory. So while the directory has the id, the modification time and the number of children
  * that it had, the marker has the identity that it had, or is still absent. Disposable: lost,
  * damaged or out of date it costs requests; no failure of it is an error.
@@ -47,15 +47,18 @@ void wh_dirs_read(const struct wh_dirs *d, struct sg_hash128 parent, struct wh_r
 const struct wh_known *wh_run_find(const struct wh_run *r, struct sg_hash128 path); /* or NULL */
 
 enum wh_note {
-    WH_NOTE_SEEN, /* kept once wh_dirs_is_receipt() says so */
+    WH_NOTE_SEEN, /* kept once it is believed */
     WH_NOTE_SURE, /* kept */
     WH_NOTE_GONE  /* the record is dropped: there is no such directory */
 };
 /* One thread at a time. */
 void wh_dirs_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_known *known,
                   enum wh_note note);
-/* The marker that was seen with this identity is a receipt. */
-void wh_dirs_is_receipt(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
-                        const struct sg_ident *ident);
+/* Is the marker with this identity noted, and not believed yet? */
+bool wh_dirs_is_noted(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
+                      const struct sg_ident *ident);
+/* The marker that was seen with this identity has been closed. */
+void wh_dirs_believe(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
+                     const struct sg_ident *ident);
 
 #endif

@@ -425,11 +425,11 @@ bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
     sg_buf_done(&path);
     if (!ok)
         return false;
-    if (there && out->len != before && out->len - before <= limit) {
+    if (there && out->len - before <= limit) {
         *ret = *seen;
         return true;
     }
-    /* It is gone meanwhile, or has content, or no receipt: another look shows what it is. */
+    /* It has content, or is gone meanwhile: another look shows what it is. */
     out->len = before;
     return wh_store_read_marker(s, dir, name, limit, out, ret, err);
 }

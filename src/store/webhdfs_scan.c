@@ -382,19 +382,84 @@ bool wh_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
     return scan(wh_of(s), false, paths, n, ret, err);
 }
 
+/* ---- which of them can be believed the next time ---- */
+
+#define CLOSED_NS (86400 * SG_NS_PER_S) /* nobody writes so long on a marker */
+
+struct told {
+    struct sg_webhdfs *w;
+    const char *const *paths;
+    const struct sg_entry *entries;
+    size_t *doubted;
+    bool *sure;
+};
+
+static struct sg_hash128 hash_above(const char *path)
+{
+    const size_t name = name_at(path, strlen(path)), up = name_at(path, name != 0 ? name - 1 : 0);
+
+    return sg_hash128_of(path, up != 0 ? up - 1 : 0);
+}
+
+/* What the cache knew, or where the directory is too young, is not noted. */
+static bool is_noted(struct sg_webhdfs *w, const char *path, const struct sg_entry *e)
+{
+    return wh_dirs_is_noted(w->dirs, hash_above(path), sg_hash128_of(path, strlen(path)),
+                            &e->ident);
+}
+
+static void believe(struct sg_webhdfs *w, const char *path, const struct sg_entry *e)
+{
+    wh_dirs_believe(w->dirs, hash_above(path), sg_hash128_of(path, strlen(path)), &e->ident);
+}
+
+/* A marker of another tool that is new: it may be open still, and closing it shows nowhere but in
+ * itself. The status comes last: one that has been closed in between is another then. */
+static bool doubt(void *ctx, size_t i, struct sg_error *err)
+{
+    struct told *t = ctx;
+    const size_t k = t->doubted[i];
+    struct sg_entry e;
+    bool open;
+
+    if (!wh_store_is_open(&t->w->base, t->paths[k], &open, err))
+        return false;
+    if (open)
+        return true;
+    if (!wh_store_stat(&t->w->base, t->paths[k], &e, err))
+        return false;
+    t->sure[i] = e.kind == SG_ENTRY_FILE && e.ident.id == t->entries[k].ident.id &&
+                 e.ident.len == t->entries[k].ident.len &&
+                 e.ident.mtime_ns == t->entries[k].ident.mtime_ns;
+    return true;
+}
+
 void wh_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
                        const bool *receipts, size_t n)
 {
-    struct sg_webhdfs *w = wh_of(s);
+    struct told t = { .w = wh_of(s), .paths = paths, .entries = entries };
+    struct sg_error ignored = SG_ERROR_INIT; /* then they are asked for the next time */
+    struct sg_arena a = SG_ARENA_INIT;
+    struct sg_wall now = { 0 };
+    size_t doubted = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        const size_t name = name_at(paths[i], strlen(paths[i]));
-        const size_t up = name_at(paths[i], name != 0 ? name - 1 : 0);
-
-        if (receipts[i])
-            wh_dirs_is_receipt(w->dirs, sg_hash128_of(paths[i], up != 0 ? up - 1 : 0),
-                               sg_hash128_of(paths[i], strlen(paths[i])), &entries[i].ident);
+    t.doubted = SG_ARENA_NEW(&a, n, size_t, &ignored);
+    t.sure = SG_ARENA_NEW(&a, n, bool, &ignored);
+    if (t.doubted != NULL && t.sure != NULL && wh_store_now(s, &now, &ignored)) {
+        for (size_t i = 0; i < n; i++) {
+            if (entries[i].kind != SG_ENTRY_FILE)
+                continue;
+            if (receipts[i] || entries[i].ident.mtime_ns < now.ns - CLOSED_NS)
+                believe(t.w, paths[i], &entries[i]);
+            else if (is_noted(t.w, paths[i], &entries[i]))
+                t.doubted[doubted++] = i;
+        }
+        (void)in_parallel(t.w, doubted, doubt, &t, &ignored);
+        for (size_t i = 0; i < doubted; i++)
+            if (t.sure[i])
+                believe(t.w, paths[t.doubted[i]], &entries[t.doubted[i]]);
     }
+    sg_arena_done(&a);
 }
 
 bool wh_scan_open(struct sg_webhdfs *w, struct sg_error *err)

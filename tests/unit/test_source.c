@@ -201,6 +201,33 @@ static void names_are_relative_and_in_no_order(void **state)
     assert_false(sg_hash128_is(before, version)); /* names count, unlike in outputs */
 }
 
+/* With a marker it is there, but what it will be when the file is closed no directory tells. */
+static void a_source_with_a_file_that_is_being_written_is_not_steady(void **state)
+{
+    int fd;
+
+    (void)state;
+    store->write_once = true;
+    scratch_write(&dir, "in/a", "");
+    scratch_write(&dir, "in/_DONE", "");
+    scratch_age(&dir, "in/_DONE", 400);
+    fd = open(scratch_path(&dir, "in/a"), O_WRONLY);
+    assert_true(fd >= 0);
+    scratch_age(&dir, "in/a", 400);
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_false(steady);
+    close(fd);
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_true(steady);
+    fd = open(scratch_path(&dir, "in/_DONE"), O_WRONLY);
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_false(steady);
+    scratch_age(&dir, "in/_DONE", 90000); /* nobody writes a day on a marker */
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_true(steady);
+    close(fd);
+}
+
 /* Where files are written once the directory is listed instead of walked. */
 static void a_store_of_files_that_are_written_once_has_the_same_versions(void **state)
 {
@@ -262,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_single_file_is_a_source_too),
         cmocka_unit_test(each_identity_sees_what_it_is_of),
         cmocka_unit_test(names_are_relative_and_in_no_order),
+        cmocka_unit_test(a_source_with_a_file_that_is_being_written_is_not_steady),
         cmocka_unit_test(a_store_of_files_that_are_written_once_has_the_same_versions),
     };
     struct CMUnitTest each[sizeof(tests) / sizeof(tests[0])];

@@ -32,7 +32,8 @@ static struct {
     struct inode at[MOST];
     size_t n;
     uint64_t next_id;
-    unsigned lists, stats;
+    unsigned lists, stats, opens;
+    const char *open;      /* is being written */
     const char *forbidden; /* may not be listed */
     const char *broken;    /* can't be asked about */
 } fs = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -114,6 +115,28 @@ bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, 
             if (!fn(ctx, &st))
                 break;
         }
+    pthread_mutex_unlock(&fs.lock);
+    return true;
+}
+
+bool wh_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret, struct sg_error *err)
+{
+    struct wh_status st;
+
+    if (!wh_status(wh_of(s), path, &st, err))
+        return false;
+    wh_entry(&st, ret);
+    return true;
+}
+
+bool wh_store_is_open(struct sg_store *s, const char *path, bool *ret, struct sg_error *err)
+{
+    (void)s;
+    if (fs.broken != NULL && strcmp(path, fs.broken) == 0)
+        return sg_error_set(err, SG_ERROR_STORE, 0, "GET_BLOCK_LOCATIONS %s: no answer", path);
+    pthread_mutex_lock(&fs.lock);
+    fs.opens++;
+    *ret = fs.open != NULL && strcmp(path, fs.open) == 0;
     pthread_mutex_unlock(&fs.lock);
     return true;
 }
@@ -204,7 +227,7 @@ static int set_up(void **state)
     scratch_open(&dir);
     fs.n = 0;
     fs.next_id = 100;
-    fs.forbidden = fs.broken = NULL;
+    fs.forbidden = fs.broken = fs.open = NULL;
     (void)add("", SG_ENTRY_DIR, NOW_MS - 100000);
     open_store();
     return 0;
@@ -262,7 +285,7 @@ static void look(unsigned lists, unsigned stats)
 {
     struct sg_error err = SG_ERROR_INIT;
 
-    fs.lists = fs.stats = 0;
+    fs.lists = fs.stats = fs.opens = 0;
     OK(wh_store_stat_many(&store.base, paths, n_paths, entries, &err));
     for (size_t i = 0; i < n_paths; i++) {
         const struct inode *x = find(paths[i]);
@@ -344,20 +367,53 @@ static void a_directory_of_the_last_two_seconds_is_not_believed(void **state)
 }
 
 /* Closing a file that another tool writes changes it, and nothing else. */
-static void what_is_no_receipt_is_asked_for_each_time(void **state)
+static void a_marker_of_another_tool_is_believed_once_it_is_closed(void **state)
 {
     (void)state;
     ask_for_days(3);
     make_all();
-    receipts[10] = false;
+    receipts[10] = receipts[11] = receipts[12] = false;
+    fs.open = paths[10];
+    there(paths[12])->mtime_ms = NOW_MS - 86400001;
     look(7, 147);
+    assert_int_equal(fs.opens, 2); /* the third is old */
     again(7, 1);
+    assert_int_equal(fs.opens, 1);
     there(paths[10])->len = 5;
-    there(paths[10])->mtime_ms += 1000;
+    there(paths[10])->mtime_ms = NOW_MS - 1000;
     again(7, 1);
-    receipts[10] = true;
-    look(7, 1);
+    fs.open = NULL;
+    again(7, 1);
+    assert_int_equal(fs.opens, 1);
     again(7, 0);
+    assert_int_equal(fs.opens, 0);
+    assert_int_equal(entries[10].ident.len, 5);
+    fs.broken = paths[12]; /* nobody asks about it any more */
+    again(7, 0);
+}
+
+static void a_marker_that_is_closed_while_it_is_looked_at_is_not_believed(void **state)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    (void)state;
+    ask_for_days(3);
+    make_all();
+    receipts[10] = false;
+    OK(wh_store_stat_many(&store.base, paths, n_paths, entries, &err));
+    there(paths[10])->mtime_ms = NOW_MS - 1;
+    wh_store_receipts(&store.base, paths, entries, receipts, n_paths);
+    again(7, 1);
+    again(7, 0);
+    receipts[11] = false; /* where that can't be found out, it is not believed either */
+    replace(paths[11], NOW_MS - 50000);
+    close_store();
+    open_store();
+    OK(wh_store_stat_many(&store.base, paths, n_paths, entries, &err));
+    fs.broken = paths[11];
+    wh_store_receipts(&store.base, paths, entries, receipts, n_paths);
+    fs.broken = NULL;
+    again(7, 1);
 }
 
 static void few_neighbours_are_not_worth_a_listing(void **state)
@@ -579,7 +635,8 @@ int main(void)
         TEST(what_changed_is_asked_for),
         TEST(the_number_of_children_tells_where_the_time_does_not),
         TEST(a_directory_of_the_last_two_seconds_is_not_believed),
-        TEST(what_is_no_receipt_is_asked_for_each_time),
+        TEST(a_marker_of_another_tool_is_believed_once_it_is_closed),
+        TEST(a_marker_that_is_closed_while_it_is_looked_at_is_not_believed),
         TEST(few_neighbours_are_not_worth_a_listing),
         TEST(names_are_compared_whole),
         TEST(a_parent_that_may_not_be_listed_is_passed),
