@@ -170,7 +170,7 @@ static void what_passes_is_waited_for(void **state)
         "any 3 8 refuse 403 RetriableException NameNode still not started",
         "change 2 6 refuse 403 SafeModeException Name node is in safe mode",
         "any 8 1 close 1500",
-        "any 1 0 slow 1",
+        "read 1 12 slow 1",
     };
     struct e2e *t = *state;
 
