@@ -53,7 +53,7 @@ markers()
     "$cluster" -s "$demo/hdfs" run dfs -ls -R /flights |
         sed -n 's,.* \(/.*/_SUCCESS\)$,\1,p' | sort >paths
     # shellcheck disable=SC2046 # none has a blank
-    "$cluster" -s "$demo/hdfs" run dfs -stat %Y $(cat paths) | paste -d ' ' - paths
+    "$cluster" -s "$demo/hdfs" run dfs -stat %Y $(cat paths) | paste -d ' ' - paths | sort
 }
 
 # expect COUNT: so many nodes have a marker now.
