@@ -179,6 +179,10 @@ bool sg_store_remove_marker(struct sg_store *s, const char *dir, const char *nam
 /*
  * Claims: one exclusive, crash-safe lock with a text a path below _stagegraph/claims.
  *
+ * On HDFS a claim is a directory, and what keeps it alive is a heartbeat of the process, and on the
+ * same host a lock that lock_fd has: docs/design.md, "Claims on HDFS". There the text is always one
+ * of record's claims (stagegraph/claim.h), for it has to go into a name.
+ *
  * On `file`: a temporary file is written, locked (flock) and then linked to its name, so a claim is
  * locked from the instant it is visible; whoever holds the lock (the open file description: this
  * process, or the shim that inherited lock_fd) keeps it alive. A claim file that nobody locks is
@@ -226,6 +230,19 @@ bool sg_store_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn 
  */
 bool sg_store_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
                          struct sg_error *err) SG_MUST;
+
+/*
+ * May others have taken over what this process has claimed, for the store could not be reached for
+ * too long? True from then on: whatever runs under its claims has to be ended, at the latest after
+ * left_ms, for then others may begin; and no claim verifies. File: never, the kernel holds the
+ * locks.
+ */
+struct sg_fence {
+    int64_t again_ms; /* how soon to ask again; 0: there is no need to ask */
+    int64_t left_ms;
+    char why[700]; /* true: for people */
+};
+bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret);
 
 /* The store's own clock (file: the file system's, read from a file it writes; falls back to the
  * machine's when nothing can be written). */

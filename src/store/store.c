@@ -310,6 +310,14 @@ bool sg_store_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn
     return s->ops->claim_look(s, path, fn, ctx, err);
 }
 
+bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret)
+{
+    if (s->ops->fenced != NULL)
+        return s->ops->fenced(s, ret);
+    *ret = (struct sg_fence){ .again_ms = 0 };
+    return false;
+}
+
 bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)
 {
     return s->ops->now(s, ret, err);

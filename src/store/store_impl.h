@@ -65,6 +65,7 @@ struct sg_store_ops {
                        struct sg_error *err);
     bool (*claim_look)(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
                        struct sg_error *err);
+    bool (*fenced)(struct sg_store *s, struct sg_fence *ret); /* NULL: never */
     bool (*now)(struct sg_store *s, struct sg_wall *ret, struct sg_error *err);
 };
 

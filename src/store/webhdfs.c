@@ -66,6 +66,7 @@ static const struct sg_store_ops wh_ops = {
     .claim_leave = wh_claim_leave,
     .claim_list = wh_claim_list,
     .claim_look = wh_claim_look,
+    .fenced = wh_claim_fenced,
     .now = wh_store_now,
 };
 

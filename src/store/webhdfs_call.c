@@ -560,9 +560,13 @@ static enum verdict try_all(struct call *c)
 {
     size_t n = c->w->nn.n, at = atomic_load(&c->w->active) % n, tried = 0;
     bool may_repeat = !c->op->mutates || c->op->idempotent, nowhere = true;
+    struct sg_mono until = c->patience.until;
     enum verdict v;
 
     for (;;) {
+        c->patience.until = until;
+        if (c->op->mutates && !wh_claims_allow(c->w, &c->patience.until, c->err))
+            return FAILED;
         v = try_at(c, at);
         if (v == DONE || v == REFUSED)
             atomic_store(&c->w->active, (unsigned)at);
@@ -575,7 +579,7 @@ static enum verdict try_all(struct call *c)
             continue;
         if (nowhere && !atomic_load(&c->w->answered))
             return give_up(c, false);
-        if (!wh_wait(&c->patience))
+        if (atomic_load(&c->w->closing) || !wh_wait(&c->patience))
             return give_up(c, true);
         tried = 0;
         nowhere = true;

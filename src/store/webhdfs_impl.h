@@ -44,6 +44,7 @@ struct sg_webhdfs {
     atomic_bool encrypted;     /* a file in an encryption zone has been seen */
     atomic_uint active;        /* index into nn.bases that answered last */
     atomic_bool answered;      /* something has answered in this run */
+    atomic_bool closing;       /* what is still asked gets one try */
     pthread_mutex_t lock;      /* of the two below */
     int64_t date_s;            /* the server's clock as last told; 0: not yet */
     struct sg_mono date_at;    /* when that was */
@@ -270,5 +271,9 @@ bool wh_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, v
                    struct sg_error *err) SG_MUST;
 bool wh_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
                    struct sg_error *err) SG_MUST;
+bool wh_claim_fenced(struct sg_store *s, struct sg_fence *ret);
+/* A mutation of a process that has claims is not sent when others may have them by now, so its
+ * deadline comes earlier. False: they may already. */
+bool wh_claims_allow(struct sg_webhdfs *w, struct sg_mono *deadline, struct sg_error *err) SG_MUST;
 
 #endif
