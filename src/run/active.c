@@ -220,6 +220,16 @@ static enum sg_result result_of(const struct sg_job_end *end, char *why, size_t 
     return SG_RESULT_FAILED;
 }
 
+/* Ended because the store was lost: that is nobody's interrupt. */
+static enum sg_result unless_lost(struct sg_active *a, enum sg_result result)
+{
+    if (!a->run->lost || result != SG_RESULT_INTERRUPTED)
+        return result;
+    (void)snprintf(a->why, sizeof(a->why), "%.290s", a->run->fence_why);
+    a->outcome.code = SG_ERROR_STORE;
+    return SG_RESULT_FAILED;
+}
+
 static void tell_end(struct sg_active *a, const struct sg_job_end *end)
 {
     char text[400];
@@ -266,13 +276,14 @@ static void on_end(void *ctx, const struct sg_job_end *end)
     }
     sg_job_free(a->process); /* end lies in it */
     a->process = NULL;
+    result = unless_lost(a, result);
     if (result == SG_RESULT_OK && a->outcome.stuck) {
         (void)snprintf(a->why, sizeof(a->why), "processes of the job can't be killed");
         result = SG_RESULT_FAILED;
     } else if (result == SG_RESULT_OK && !was_check && a->attempt->check.n > 0) {
         if (a->cancelled) {
             (void)snprintf(a->why, sizeof(a->why), "interrupted before its check");
-            result = SG_RESULT_INTERRUPTED;
+            result = unless_lost(a, SG_RESULT_INTERRUPTED);
         } else if (start_process(a, true, &err)) {
             return;
         } else {
@@ -407,7 +418,7 @@ static void prepare_done(void *ctx)
     sg_node_format(a->attempt->stage, a->attempt->vars.first, a->node);
     if (a->cancelled) {
         (void)snprintf(a->why, sizeof(a->why), "interrupted");
-        finish(a, SG_RESULT_INTERRUPTED);
+        finish(a, unless_lost(a, SG_RESULT_INTERRUPTED));
         return;
     }
     open_log(a);
