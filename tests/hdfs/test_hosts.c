@@ -138,7 +138,8 @@ static void of_eight_contenders_one_wins(void **state)
         int won = 0;
 
         e2e_lives(t);
-        hdfs_land(t, "2024-01-01T22", e2e_text(t, "round %d\n", round));
+        /* another length: of a source names and lengths count */
+        hdfs_land(t, "2024-01-01T22", e2e_text(t, "%0*d\n", round + 3, round));
         for (size_t i = 0; i < 8; i++)
             runs[i] = hdfs_start_on(t, names[i], "run --json=events.%zu %s", i, hour);
         for (size_t i = 0; i < 8; i++) {
