@@ -67,7 +67,7 @@ struct note {
 };
 
 struct wh_dirs {
-    char *path, *tmp_path; /* NULL: nothing is kept */
+    char *state, *path, *tmp_path; /* NULL: nothing is kept */
     struct sg_hash128 root;
     int fd; /* of the old file; -1: none */
     struct group *groups;
@@ -149,17 +149,19 @@ static void read_groups(struct wh_dirs *d)
 
 static bool name_paths(struct wh_dirs *d, const char *state, const char *root, struct sg_error *err)
 {
-    struct sg_buf path = SG_BUF_INIT, tmp = SG_BUF_INIT;
+    struct sg_buf dir = SG_BUF_INIT, path = SG_BUF_INIT, tmp = SG_BUF_INIT;
     char name[SG_HASH64_TEXT];
     bool ok;
 
     sg_hash64_format(sg_hash64_of(root, strlen(root)), name);
-    ok = sg_buf_addf(&path, err, "%s/dirs-%s", state, name) &&
+    ok = sg_buf_adds(&dir, state, err) && sg_buf_addf(&path, err, "%s/dirs-%s", state, name) &&
          sg_buf_addf(&tmp, err, "%s.tmp", path.at);
     if (ok) {
+        d->state = sg_buf_move(&dir);
         d->path = sg_buf_move(&path);
         d->tmp_path = sg_buf_move(&tmp);
     }
+    sg_buf_done(&dir);
     sg_buf_done(&path);
     sg_buf_done(&tmp);
     return ok;
@@ -286,6 +288,11 @@ static struct note *find_note(struct wh_dirs *d, struct sg_hash128 parent, struc
         n->known.len != ident->len || n->known.mtime_ns != ident->mtime_ns)
         return NULL;
     return n;
+}
+
+bool wh_dirs_keeps(const struct wh_dirs *d)
+{
+    return d->state != NULL && access(d->state, W_OK | X_OK) == 0;
 }
 
 bool wh_dirs_is_noted(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
@@ -441,6 +448,7 @@ void wh_dirs_free(struct wh_dirs *d)
         save(d);
     if (d->fd >= 0)
         close(d->fd);
+    free(d->state);
     free(d->path);
     free(d->tmp_path);
     free(d->groups);

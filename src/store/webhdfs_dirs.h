@@ -54,6 +54,8 @@ enum wh_note {
 /* One thread at a time. */
 void wh_dirs_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_known *known,
                   enum wh_note note);
+/* Is there where to keep it? Planning makes no state directory. */
+bool wh_dirs_keeps(const struct wh_dirs *d);
 /* Is the marker with this identity noted, and not believed yet? */
 bool wh_dirs_is_noted(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
                       const struct sg_ident *ident);

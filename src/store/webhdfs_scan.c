@@ -440,6 +440,7 @@ void wh_store_receipts(struct sg_store *s, const char *const *paths, const struc
     struct told t = { .w = wh_of(s), .paths = paths, .entries = entries };
     struct sg_error ignored = SG_ERROR_INIT; /* then they are asked for the next time */
     struct sg_arena a = SG_ARENA_INIT;
+    const bool keeps = wh_dirs_keeps(t.w->dirs);
     struct sg_wall now = { 0 };
     size_t doubted = 0;
 
@@ -451,7 +452,7 @@ void wh_store_receipts(struct sg_store *s, const char *const *paths, const struc
                 continue;
             if (receipts[i] || entries[i].ident.mtime_ns < now.ns - CLOSED_NS)
                 believe(t.w, paths[i], &entries[i]);
-            else if (is_noted(t.w, paths[i], &entries[i]))
+            else if (keeps && is_noted(t.w, paths[i], &entries[i]))
                 t.doubted[doubted++] = i;
         }
         (void)in_parallel(t.w, doubted, doubt, &t, &ignored);
