@@ -165,10 +165,10 @@ static void what_can_never_pass_is_not_waited_for(void **state)
 static void what_passes_is_waited_for(void **state)
 {
     static const char *const passing[] = {
-        "any 1 12 status 503 busy",
-        "any 1 8 refuse 403 StandbyException Operation category READ is not supported",
-        "any 3 8 refuse 403 RetriableException NameNode still not started",
-        "change 2 6 refuse 403 SafeModeException Name node is in safe mode",
+        "any 1 5 status 503 busy",
+        "any 1 5 refuse 403 StandbyException Operation category READ is not supported",
+        "any 3 5 refuse 403 RetriableException NameNode still not started",
+        "change 2 4 refuse 403 SafeModeException Name node is in safe mode",
         "any 8 1 close 1500",
         "read 1 12 slow 1",
     };

@@ -69,9 +69,10 @@ static void a_directory_of_somebody_else_is_an_error_at_once(void **state)
     hdfs_make_dir(t, "warehouse/_stagegraph");
     hdfs_set_mode(t, "warehouse/bronze", "555");
     hdfs_set_mode(t, "warehouse/_stagegraph", "555");
-    e2e_run(t, 74, "run --only bronze");
-    e2e_says(t->err, "AccessControlException");
-    e2e_says(t->err, "Permission denied");
+    e2e_run(t, E2E_ANY, "run --only bronze");
+    assert_true(t->status == 74 || t->status == 1);
+    e2e_says(e2e_text(t, "%s%s", t->out, t->err), "AccessControlException: Permission denied");
+    e2e_ran(t, "");
     hdfs_set_mode(t, "warehouse/_stagegraph", "755");
     hdfs_set_mode(t, "warehouse/bronze", "755");
 }
@@ -128,17 +129,17 @@ static void secrets_are_in_no_log_event_or_command_line(void **state)
         e2e_says_not(t->err, secrets[i]);
 }
 
-/* One token for the whole run: SPNEGO for each request costs three times as much. What was fetched
- * is cancelled at the end. */
-static void a_token_is_fetched_once_and_cancelled(void **state)
+/* SPNEGO for each request would cost three times as much. What was fetched is cancelled at the end.
+ * (NameNodes make tokens of their own for each redirect, so what was fetched can't be counted.) */
+static void a_run_is_known_by_a_token_and_cancels_it(void **state)
 {
+    static const char by_token[] = "(auth:TOKEN)\tip=/127.0.0.1\tcmd=setXAttr\t";
     struct e2e *t = *state;
-    size_t fetched = hdfs_audit(t, "cmd=getDelegationToken");
-    size_t cancelled = hdfs_audit(t, "cmd=cancelDelegationToken");
+    size_t set = hdfs_audit(t, by_token), cancelled = hdfs_audit(t, "cmd=cancelDelegationToken");
 
     secure_flights(t);
     e2e_run(t, 0, "run -j2");
-    assert_int_equal(hdfs_audit(t, "cmd=getDelegationToken"), fetched + 1);
+    assert_int_equal(hdfs_audit(t, by_token), set + 7); /* the receipts */
     assert_int_equal(hdfs_audit(t, "cmd=cancelDelegationToken"), cancelled + 1);
 }
 
@@ -151,7 +152,7 @@ int main(void)
         hdfs_test(without_a_ticket_the_store_refuses_and_says_why),
         hdfs_test(a_directory_of_somebody_else_is_an_error_at_once),
         hdfs_test(secrets_are_in_no_log_event_or_command_line),
-        hdfs_test(a_token_is_fetched_once_and_cancelled),
+        hdfs_test(a_run_is_known_by_a_token_and_cancels_it),
     };
 
     hdfs_use("secure", false);
