@@ -14,6 +14,7 @@ extern char **environ;
 
 static struct {
     char kind[16], dir[2048], script[2048];
+    bool alone;
     char root[256]; /* in HDFS, of the test */
     char proxy[64]; /* "localhost:PORT" */
 } h;
@@ -55,34 +56,25 @@ static void take_environment(char *text)
     }
 }
 
-/* Open for good: whoever ends lets it go. */
-static int locked(const char *what, int how)
-{
-    char path[4096];
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s.%s", h.dir, what);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 || flock(fd, how) != 0)
-        die(path);
-    return fd;
-}
-
 void hdfs_use(const char *kind, bool alone)
 {
     const char *clusters = getenv("HDFS_CLUSTERS"), *source = getenv("SRC_DIR");
     char command[9000];
     int starting;
 
+    h.alone = alone;
     if (clusters == NULL || source == NULL)
         die("HDFS_CLUSTERS is not set: these tests are run by tests/hdfs/run.sh (ninja check-hdfs)");
-    (void)snprintf(h.kind, sizeof(h.kind), "%s", kind);
-    (void)snprintf(h.dir, sizeof(h.dir), "%s/%s", clusters, kind);
+    (void)snprintf(h.kind, sizeof(h.kind), "%s", strcmp(kind, "plain") == 0 ? "hdfs" : kind);
+    (void)snprintf(h.dir, sizeof(h.dir), "%s/%s%s", clusters, kind, alone ? "-alone" : "");
     (void)snprintf(h.script, sizeof(h.script), "%s/tests/hdfs/cluster", source);
-    (void)locked("used", alone ? LOCK_EX : LOCK_SH);
-    starting = locked("starting", LOCK_EX);
+    /* Of several drivers that share it one starts it; the lock goes with the descriptor. */
+    (void)snprintf(command, sizeof(command), "%s.starting", h.dir);
+    starting = open(command, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (starting < 0 || flock(starting, LOCK_EX) != 0)
+        die(command);
     (void)snprintf(command, sizeof(command), "'%s' -s '%s' up %s >&2 && '%s' -s '%s' env", h.script,
-                   h.dir, strcmp(kind, "plain") == 0 ? "hdfs" : kind, h.script, h.dir);
+                   h.dir, h.kind, h.script, h.dir);
     take_environment(output_of(command));
     (void)close(starting);
 }
@@ -170,8 +162,11 @@ int hdfs_setup(void **state)
     return 0;
 }
 
+/* A test that failed may have left daemons dead. */
 int hdfs_teardown(void **state)
 {
+    if (h.alone)
+        hdfs_cluster(*state, e2e_text(*state, "up %s", h.kind));
     if (getenv("E2E_KEEP") == NULL)
         hdfs_remove(*state, h.root);
     return e2e_teardown(state);

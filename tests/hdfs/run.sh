@@ -30,4 +30,4 @@ stop --purge
 "$cluster" fetch || exit 1
 trap stop EXIT
 trap 'exit 130' INT TERM HUP
-TEST_DRIVERS=build/drivers.hdfs sh "$SRC_DIR/tests/run.sh" "$@"
+TEST_TIMEOUT=${TEST_TIMEOUT:-600} TEST_DRIVERS=build/drivers.hdfs sh "$SRC_DIR/tests/run.sh" "$@"
