@@ -95,7 +95,7 @@ static pid_t spawn_script(struct e2e *t, const char *args, int out)
     char shell[] = "/bin/sh", dash_c[] = "-c";
     char *argv[] = { shell, dash_c, command, NULL };
     posix_spawn_file_actions_t actions;
-    pid_t pid;
+    pid_t pid = 0;
 
     if (posix_spawn_file_actions_init(&actions) != 0 ||
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) != 0 ||

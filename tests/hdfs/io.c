@@ -126,7 +126,8 @@ static void attempt(CURL *c, const char *base, const char *method, const char *p
 static bool can_pass(const struct io_answer *a)
 {
     static const char *const passing[] = { "StandbyException", "SafeModeException",
-                                           "RetriableException", "ConnectException" };
+                                           "RetriableException", "ConnectException",
+                                           "Failed to find datanode" };
 
     if (a->status == 0 || a->status == 503)
         return true;
