@@ -10,11 +10,12 @@
 #
 # The JVM is told to start fast, by SPARK_SUBMIT_OPTS, before what is in it already:
 #   - with the class-data archive that spark_archive.sh made, if it made one for this Java and Spark;
-#   - for a job of up to 24 partitions without the optimising compiler, which takes more time than it
-#     gains; longer ones, and those that are not stagegraph's, have it;
+#   - for a job of up to 168 partitions, a week of hours, without the optimising compiler, which takes
+#     more time than it gains; longer ones, and those that are not stagegraph's, have it;
 #   - without Spark's web page, unless the job goes to a cluster (--conf spark.ui.enabled=true wins);
 #   - with log4j2.properties beside this file, unless Spark's configuration has one.
-# SPARK_QUICK_START=no leaves all of that out.
+# SPARK_QUICK_START=no leaves all of that out, SPARK_QUICK_START=archive the second: for jobs whose
+# hours are minutes of work.
 #
 # With --deploy-mode cluster the driver doesn't see our files: the list of inputs and the common
 # module go with the job.
@@ -80,7 +81,7 @@ quick_start()
         options="-Xshare:auto \"-XX:SharedArchiveFile=$archive\""
         options="$options -Xlog:disable -Xlog:all=error:stderr"
     fi
-    if [ "${STAGEGRAPH_COUNT:-25}" -le 24 ]; then
+    if [ "${SPARK_QUICK_START:-}" != archive ] && [ "${STAGEGRAPH_COUNT:-169}" -le 168 ]; then
         options="$options -XX:TieredStopAtLevel=1"
     fi
     on_cluster || options="$options -Dspark.ui.enabled=false"
