@@ -86,8 +86,9 @@ struct sg_attempt {
     struct sg_vars vars;
     struct sg_words argv, check, envp; /* filled by prepare when something is to run */
     char *dir;                         /* scratch of this attempt */
-    bool to_run;                       /* after prepare: some member has no result yet */
-    char notice[400];                  /* something to tell, "" */
+    bool away;   /* the store is: it is not asked again, for each answer would take the deadline */
+    bool to_run; /* after prepare: some member has no result yet */
+    char notice[400]; /* something to tell, "" */
 };
 
 bool sg_attempt_new(const struct sg_attempt_run *run, const struct sg_stage *stage, uint32_t number,

@@ -29,6 +29,7 @@ enum sg_error_code {
     SG_ERROR_USAGE,  /* the command line: exit 2 */
     SG_ERROR_GRAPH,  /* the graph file: exit 2 */
     SG_ERROR_STORE,  /* the store can't be reached, or refuses: exit 74 */
+    SG_ERROR_AWAY,   /* a remote store that nobody answers for, until the deadline: exit 74 */
     SG_ERROR_SYSTEM, /* the machine: processes, descriptors, the state directory: exit 71 */
     SG_ERROR_MEMORY, /* exit 71 */
     SG_ERROR_LIMIT,  /* a bound of ours on input (a buffer's limit): the caller maps it */

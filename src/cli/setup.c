@@ -25,8 +25,9 @@ int sg_exit_of(const struct sg_error *err)
     static const int statuses[] = {
         [SG_ERROR_NONE] = SG_EXIT_BUG,      [SG_ERROR_USAGE] = SG_EXIT_USAGE,
         [SG_ERROR_GRAPH] = SG_EXIT_USAGE,   [SG_ERROR_STORE] = SG_EXIT_STORE,
-        [SG_ERROR_SYSTEM] = SG_EXIT_SYSTEM, [SG_ERROR_MEMORY] = SG_EXIT_SYSTEM,
-        [SG_ERROR_LIMIT] = SG_EXIT_SYSTEM,  [SG_ERROR_BUG] = SG_EXIT_BUG,
+        [SG_ERROR_AWAY] = SG_EXIT_STORE,    [SG_ERROR_SYSTEM] = SG_EXIT_SYSTEM,
+        [SG_ERROR_MEMORY] = SG_EXIT_SYSTEM, [SG_ERROR_LIMIT] = SG_EXIT_SYSTEM,
+        [SG_ERROR_BUG] = SG_EXIT_BUG,
     };
 
     return statuses[err->code];

@@ -133,10 +133,30 @@ static void finish_work(void *ctx)
     struct sg_active *a = ctx;
 
     sg_attempt_finish(a->attempt, &a->outcome);
-    if (a->outcome.stuck)
+    if (a->outcome.stuck || a->attempt->away)
         sg_hold_leave(a->run->holds, &a->hold);
     else
         drop_hold(a);
+}
+
+/* Every further attempt would wait as long, and come to the same. */
+static void start_no_more(struct sg_active *a)
+{
+    struct sg_run *r = a->run;
+    const struct sg_member *m = a->attempt->members;
+    char text[800];
+
+    while (m->code != SG_ERROR_AWAY)
+        m++; /* one has met it */
+    if (!r->away && r->signo == 0) {
+        (void)snprintf(text, sizeof(text),
+                       "the store is away: %s: nothing more is started; when it is back, "
+                       "stagegraph resume goes on",
+                       m->why);
+        sg_run_notice(r, "", text);
+    }
+    r->away = true;
+    sg_sched_give_up(r->sched);
 }
 
 /*
@@ -155,6 +175,8 @@ static void attempt_over(struct sg_active *a)
     a->phase = PHASE_OVER;
     if (a->attempt->notice[0])
         sg_run_notice(r, a->node, a->attempt->notice);
+    if (a->attempt->away)
+        start_no_more(a);
     if (s.result == SG_RESULT_NONE) {
         sg_active_free(a);
         ok = sg_sched_postpone_job(r->sched, job, later, &err);
@@ -369,6 +391,7 @@ static bool take_hold(struct sg_active *a)
         at->members[i].code = err.code;
         (void)snprintf(at->members[i].why, sizeof(at->members[i].why), "%.590s", err.text);
     }
+    at->away = err.code == SG_ERROR_AWAY;
     return false;
 }
 
@@ -397,7 +420,7 @@ static void prepare_work(void *ctx)
     if (!take_hold(a))
         return;
     sg_attempt_prepare(a->attempt);
-    if (!a->attempt->to_run)
+    if (!a->attempt->to_run && !a->attempt->away)
         drop_hold(a);
 }
 

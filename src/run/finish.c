@@ -188,6 +188,8 @@ static void give_up(struct sg_attempt *a, struct sg_member *m)
     struct sg_error err = SG_ERROR_INIT;
     bool ours = true;
 
+    if (a->away)
+        goto leave;
     if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, &err) || !ours)
         goto leave; /* the node is another run's now: nothing of it is ours to touch */
     if (sg_member_remove_marker(a, m, &err)) {
@@ -271,12 +273,15 @@ static void finish_member(struct sg_attempt *a, struct sg_member *m, int64_t mad
     if (o->result != SG_RESULT_OK && !is_credited(a, m, done)) {
         sg_member_result(m, o->result, "%s", o->why);
         m->code = o->code;
+    } else if (a->away) { /* of a member before */
+        sg_member_result(m, SG_RESULT_FAILED, "the store is away");
+        m->code = SG_ERROR_AWAY;
     } else if (!meet_members(a, m, made_first, o, &err) ||
                (m->result == SG_RESULT_NONE && !complete(a, m, o->seconds, &err))) {
         if (sg_store_is_stopped(a->run->store))
             sg_member_result(m, SG_RESULT_INTERRUPTED, "interrupted");
         else
-            sg_member_failed(m, &err);
+            sg_member_failed(a, m, &err);
     }
     if (m->result == SG_RESULT_NONE) {
         m->result = SG_RESULT_OK;

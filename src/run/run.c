@@ -534,6 +534,14 @@ static void tell_room(struct sg_run *r)
     }
 }
 
+/* Of an error that ended the run. */
+static int status_of(enum sg_error_code code)
+{
+    if (code == SG_ERROR_STORE || code == SG_ERROR_AWAY)
+        return 74;
+    return code == SG_ERROR_BUG ? 70 : 71;
+}
+
 bool sg_run_go(struct sg_run *r, struct sg_error *err)
 {
     struct sg_event e = sg_run_event(r, SG_EVENT_RUN_STARTED);
@@ -558,7 +566,7 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     e.signo = r->signo;
     e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&r->outcome);
     if (r->failed && !r->signo)
-        e.exit_status = r->err.code == SG_ERROR_STORE ? 74 : r->err.code == SG_ERROR_BUG ? 70 : 71;
+        e.exit_status = status_of(r->err.code);
     e.seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
     memcpy(e.n_result, r->outcome.n_result, sizeof(e.n_result));
     e.has_traffic = sg_store_counted(r->c.store, &e.traffic);

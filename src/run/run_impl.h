@@ -67,6 +67,7 @@ struct sg_run {
     struct sg_timer *fence; /* when to look whether the store is lost; it is: when to kill */
     bool lost;              /* it is: fence_why */
     char fence_why[700];
+    bool away; /* nobody answers for the store: nothing more is started */
     struct sg_outcome outcome;
     struct sg_pressure *pressure; /* NULL: none to be seen, or one job at a time */
     bool suspended;               /* by TSTP */

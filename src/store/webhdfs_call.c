@@ -522,10 +522,10 @@ static enum verdict give_up(struct call *c, bool late)
         n += m > 0 ? (size_t)m : 0;
     }
     if (late)
-        sg_error_set(c->err, SG_ERROR_STORE, 0, "%s %s%s%s: not done within %lld s: %s", c->op->op,
+        sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: not done within %lld s: %s", c->op->op,
                      f.root, f.slash, f.rel, (long long)(c->w->deadline_ms / 1000), all);
     else
-        sg_error_set(c->err, SG_ERROR_STORE, 0, "%s %s%s%s: %s", c->op->op, f.root, f.slash, f.rel,
+        sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: %s", c->op->op, f.root, f.slash, f.rel,
                      all);
     return FAILED;
 }

@@ -125,9 +125,13 @@ static void attempt(CURL *c, const char *base, const char *method, const char *p
 
 static bool can_pass(const struct io_answer *a)
 {
-    static const char *const passing[] = { "StandbyException", "SafeModeException",
-                                           "RetriableException", "ConnectException",
-                                           "Failed to find datanode" };
+    static const char
+        *const passing[] = { "StandbyException",
+                             "SafeModeException",
+                             "RetriableException",
+                             "ConnectException",
+                             "Failed to find datanode",
+                             "EOFException" /* a DataNode's, of a NameNode before */ };
 
     if (a->status == 0 || a->status == 503)
         return true;

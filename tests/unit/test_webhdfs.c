@@ -169,7 +169,7 @@ static void where_nothing_ever_answered_the_first_refusal_of_all_is_the_end(void
         peers[i] = NULL;
     }
     assert_false(sg_store_stat(store, "d", &entry, &err));
-    assert_int_equal(err.code, SG_ERROR_STORE);
+    assert_int_equal(err.code, SG_ERROR_AWAY);
     assert_says("GETFILESTATUS /w/d: ");
     assert_says(base[0]);
     assert_says(base[1]);
@@ -188,7 +188,7 @@ static void what_has_answered_before_is_waited_for_until_the_deadline(void **sta
     wh_of(store)->deadline_ms = 300;
     wh_of(store)->pause_ms = 100;
     assert_false(sg_store_make_dir(store, "d", &err));
-    assert_int_equal(err.code, SG_ERROR_STORE);
+    assert_int_equal(err.code, SG_ERROR_AWAY);
     assert_says("MKDIRS /w/d: not done within 0 s: http://127.0.0.1:");
     assert_says("Connection refused");
     peers[0] = http_peer_open();
