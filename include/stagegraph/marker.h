@@ -114,7 +114,8 @@ bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, c
 bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
                          const char *node, const struct sg_entry *seen, struct sg_marker *ret,
                          struct sg_error *err) SG_MUST;
-/* Writes the receipt (and its inputs file before it) as the node's marker. */
+/* Writes the receipt (and its inputs file before it) as the node's marker. ret: NULL, not wanted.
+ */
 bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
                      const struct sg_receipt *r, struct sg_marker *ret,
                      struct sg_error *err) SG_MUST;
@@ -133,6 +134,13 @@ struct sg_output_facts {
 };
 bool sg_output_examine(struct sg_store *store, const char *dir, bool checksums, bool durable,
                        struct sg_output_facts *ret, struct sg_error *err) SG_MUST;
+/* The same in two: its files, which are then listed once, and what they hold. */
+struct sg_output;
+bool sg_output_look(struct sg_store *store, const char *dir, struct sg_output **ret,
+                    struct sg_output_facts *ret_facts, struct sg_error *err) SG_MUST;
+bool sg_output_read(struct sg_store *store, const char *dir, struct sg_output *o, bool checksums,
+                    bool durable, struct sg_output_facts *ret, struct sg_error *err) SG_MUST;
+void sg_output_free(struct sg_output *o); /* NULL is fine */
 
 /*
  * Version of a source's partition, and whether it is there. listing: sorted relative names and

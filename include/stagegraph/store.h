@@ -162,8 +162,8 @@ bool sg_store_read_seen(struct sg_store *s, const char *dir, const char *name,
                         const struct sg_entry *seen, size_t limit, struct sg_buf *out,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
 /* Receipt to a temporary name beside the marker, rename over it, a left-over ".NAME.crc" removed,
- * all durable with sync. *ret is the identity of the new marker. A failed put leaves no temporary
- * file behind where the store still lets it be removed. */
+ * all durable with sync. *ret is the identity of the new marker; NULL: not wanted, which may cost
+ * less. A failed put leaves no temporary file behind where the store still lets it be removed. */
 bool sg_store_put_marker(struct sg_store *s, const char *dir, const char *name,
                          struct sg_span receipt, struct sg_entry *ret,
                          struct sg_error *err) SG_MUST;

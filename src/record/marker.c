@@ -153,10 +153,10 @@ bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
     /* Written only when whoever reads it finds what it names. */
     ok = sg_receipt_format(r, &text, err) &&
          (!sg_receipt_needs_inputs_file(r) || write_inputs(store, r, err)) &&
-         sg_store_put_marker(store, dir, name, sg_buf_span(&text), &e, err);
+         sg_store_put_marker(store, dir, name, sg_buf_span(&text), ret != NULL ? &e : NULL, err);
     sg_buf_done(&text);
-    if (!ok)
-        return false;
+    if (!ok || ret == NULL)
+        return ok;
     *ret = (struct sg_marker){ .kind = r->state,
                                .ident = e.ident,
                                .version = r->version,

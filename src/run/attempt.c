@@ -338,14 +338,15 @@ struct leftovers {
     bool ok;
 };
 
-/* .MARKER.NONCE.tmp of a killed executor: with the marker removed it went too, but a kept one is
- * replaced. */
+/* .MARKER.NONCE.tmp of a killed executor, .MARKER.crc: with the marker removed they went too, but a
+ * kept one is replaced, and there may have been none. */
 static bool is_temporary_marker(const char *name, const char *marker)
 {
     size_t n = strlen(name), of = strlen(marker);
 
-    return n > of + 6 && name[0] == '.' && strncmp(name + 1, marker, of) == 0 &&
-           name[1 + of] == '.' && strcmp(name + n - 4, ".tmp") == 0;
+    if (n < of + 5 || name[0] != '.' || strncmp(name + 1, marker, of) != 0 || name[1 + of] != '.')
+        return false;
+    return strcmp(name + 1 + of, ".crc") == 0 || (n > of + 6 && strcmp(name + n - 4, ".tmp") == 0);
 }
 
 static bool is_leftover(const struct sg_attempt *a, const char *name)
@@ -390,6 +391,8 @@ static bool note_output(struct sg_attempt *a, struct sg_member *m, struct sg_err
 {
     struct sg_entry entry;
 
+    if (sg_store_is_write_once(a->run->store))
+        return true; /* nothing is flushed there */
     if (!sg_store_stat(a->run->store, m->dir, &entry, err))
         return false;
     m->output_id = entry.kind == SG_ENTRY_ABSENT ? 0 : entry.ident.id;

@@ -50,14 +50,14 @@ static bool inputs_are_same(struct sg_attempt *a, struct sg_member *m, struct sg
 }
 
 /* The output's version by the stage's rule; data are durable afterwards. */
-static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_output_facts *f,
-                         struct sg_error *err)
+static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_output *o,
+                         struct sg_output_facts *f, struct sg_error *err)
 {
     const struct sg_stage *s = a->stage;
     bool content = s->output_version == SG_VERSION_CONTENT && f->bytes <= s->version_limit;
     struct sg_mono before = sg_mono_now();
 
-    if (!sg_output_examine(a->run->store, m->dir, content, true, f, err))
+    if (!sg_output_read(a->run->store, m->dir, o, content, true, f, err))
         return sg_error_wrap(err, "version of the output");
     if (s->output_version == SG_VERSION_CONTENT && (!content || f->incomparable)) {
         char node[SG_NODE_TEXT];
@@ -115,6 +115,8 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
     struct sg_entry entry;
     bool ok;
 
+    if (sg_store_is_write_once(a->run->store))
+        return true; /* nothing is flushed there */
     if (!sg_store_stat(a->run->store, m->dir, &entry, err))
         return false;
     if (entry.kind == SG_ENTRY_ABSENT || entry.ident.id == m->output_id)
@@ -150,20 +152,18 @@ static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
     /* Spark's own marker would make a finished day of an unfinished one. */
     if (m->decision.partial && !sg_member_drop_other_marker(a, m, err))
         return false;
-    if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r, &written, err))
+    if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r,
+                         sg_store_is_write_once(a->run->store) ? NULL : &written, err))
         return sg_error_wrap(err, "write the receipt");
     m->marker_gone = false;
     return true;
 }
 
-/* Steps 4 and 5 for a member whose job says that it succeeded. */
-static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
-                     struct sg_error *err)
+/* The output of a member whose job says that it succeeded, and what it was made from. */
+static bool accept(struct sg_attempt *a, struct sg_member *m, struct sg_output *o,
+                   struct sg_output_facts *facts, double seconds, struct sg_error *err)
 {
-    struct sg_output_facts facts;
-
-    if (!sg_output_examine(a->run->store, m->dir, false, false, &facts, err) ||
-        !check_output(a, m, &facts, err))
+    if (!check_output(a, m, facts, err))
         return sg_error_wrap(err, "check the output");
     if (m->result != SG_RESULT_NONE)
         return true;
@@ -175,11 +175,26 @@ static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
         return false;
     if (m->result != SG_RESULT_NONE)
         return true;
-    if (!take_version(a, m, &facts, err))
+    if (!take_version(a, m, o, facts, err))
         return false;
     if (m->result != SG_RESULT_NONE)
         return true;
-    return write_receipt(a, m, &facts, seconds, err);
+    return write_receipt(a, m, facts, seconds, err);
+}
+
+/* Steps 4 and 5. The job's processes are gone: its files are listed once. */
+static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
+                     struct sg_error *err)
+{
+    struct sg_output_facts facts;
+    struct sg_output *o;
+    bool ok;
+
+    if (!sg_output_look(a->run->store, m->dir, &o, &facts, err))
+        return sg_error_wrap(err, "check the output");
+    ok = accept(a, m, o, &facts, seconds, err);
+    sg_output_free(o);
+    return ok;
 }
 
 /* Whatever the job left that could be taken for a marker goes before the claim does. */

@@ -91,17 +91,34 @@ bool wh_delete_inode(struct sg_webhdfs *w, uint64_t id, bool *ret_gone, struct s
     return true;
 }
 
-/* By its name, once. */
+/* "boolean": was there something? What is not said plainly is taken for yes. */
+static bool was_there(const struct sg_http_answer *answer)
+{
+    struct sg_error ignored = SG_ERROR_INIT;
+    struct sg_buf text = SG_BUF_INIT;
+    bool found = false, was;
+
+    was = !WH_JSON_FIND(sg_buf_span(&answer->body), &text, &found, &ignored, "boolean") || !found ||
+          strcmp(sg_buf_text(&text), "false") != 0;
+    sg_buf_done(&text);
+    return was;
+}
+
+/* By its name, once. *ret_was false: nothing was there. */
 static bool delete_path(struct sg_webhdfs *w, const char *path, enum wh_result *ret,
-                        struct wh_fault *fault, struct sg_error *err)
+                        struct wh_fault *fault, bool *ret_was, struct sg_error *err)
 {
     struct wh_op op = { .method = "DELETE",
                         .op = "DELETE",
                         .path = path,
                         .query = "&recursive=true",
                         .mutates = true };
+    struct sg_http_answer answer = { .status = 0 };
+    bool ok = wh_call(w, &op, &answer, ret, fault, err);
 
-    if (!call(w, &op, ret, fault, err))
+    *ret_was = ok && (*ret == WH_LOST || (*ret == WH_OK && was_there(&answer)));
+    sg_http_answer_done(&answer);
+    if (!ok)
         return false;
     if (*ret == WH_REFUSED && !wh_is_absent(fault))
         return wh_fail(w, &op, fault, err);
@@ -120,7 +137,7 @@ bool wh_store_remove_tree(struct sg_store *s, const char *path, struct sg_error 
     struct wh_status st;
     struct wh_patience patience;
     uint64_t id = 0;
-    bool gone = false;
+    bool gone = false, was;
 
     wh_patience_init(w, &patience);
     do {
@@ -129,7 +146,7 @@ bool wh_store_remove_tree(struct sg_store *s, const char *path, struct sg_error 
         if (st.kind == SG_ENTRY_ABSENT)
             return true;
         if (gone && st.file_id == id) {
-            if (!delete_path(w, path, &result, &fault, err))
+            if (!delete_path(w, path, &result, &fault, &was, err))
                 return false;
             if (result == WH_OK)
                 return true;
@@ -147,12 +164,12 @@ bool wh_store_remove_tree(struct sg_store *s, const char *path, struct sg_error 
 
 /* One file by its name; absent is fine. A lost answer: what is there is looked at, and removed if
  * it is there still. (Were it another's by then, its node would be stale, never wrongly fresh.) */
-static bool remove_file(struct sg_webhdfs *w, const char *path, struct sg_error *err)
+static bool remove_file(struct sg_webhdfs *w, const char *path, bool *ret_was, struct sg_error *err)
 {
     struct wh_fault fault;
     enum wh_result result;
 
-    if (!delete_path(w, path, &result, &fault, err))
+    if (!delete_path(w, path, &result, &fault, ret_was, err))
         return false;
     return result != WH_LOST || wh_store_remove_tree(&w->base, path, err);
 }
@@ -160,8 +177,9 @@ static bool remove_file(struct sg_webhdfs *w, const char *path, struct sg_error 
 static void forget_file(struct sg_webhdfs *w, const char *path)
 {
     struct sg_error ignored = SG_ERROR_INIT;
+    bool was;
 
-    (void)!remove_file(w, path, &ignored); /* if that fails too it stays, and says nothing */
+    (void)!remove_file(w, path, &was, &ignored); /* if that fails too it stays, and says nothing */
 }
 
 /* ---- writing a file aside ---- */
@@ -361,7 +379,8 @@ static bool set_attribute(struct sg_webhdfs *w, const char *path, struct sg_span
     return ok;
 }
 
-/* The marker under a temporary name, whole. */
+/* The marker under a temporary name, whole. ret: NULL, nobody wants to know its status, and then
+ * the NameNode is not asked: the name is ours alone. */
 static bool prepare_marker(struct sg_webhdfs *w, const char *dir, const char *name,
                            struct sg_span receipt, struct sg_buf *temp, struct wh_status *ret,
                            struct sg_error *err)
@@ -381,6 +400,8 @@ static bool prepare_marker(struct sg_webhdfs *w, const char *dir, const char *na
     }
     if (!as_attribute && !create_temp(w, dir, name, receipt, temp, err))
         return false;
+    if (ret == NULL)
+        return true;
     if (!wh_status(w, sg_buf_text(temp), ret, err))
         return false;
     if (ret->kind != SG_ENTRY_FILE || ret->len != (as_attribute ? 0 : (int64_t)receipt.len))
@@ -393,15 +414,15 @@ bool wh_store_put_marker(struct sg_store *s, const char *dir, const char *name,
 {
     struct sg_webhdfs *w = wh_of(s);
     struct sg_buf temp = SG_BUF_INIT, path = SG_BUF_INIT;
-    struct wh_status st;
+    struct wh_status st = { .file_id = 0 };
     bool ok;
 
     ok = wh_join(&path, dir, "", name, "", err) &&
-         prepare_marker(w, dir, name, receipt, &temp, &st, err) &&
+         prepare_marker(w, dir, name, receipt, &temp, ret != NULL ? &st : NULL, err) &&
          rename_over(w, sg_buf_text(&temp), sg_buf_text(&path), st.file_id, err);
     if (!ok && temp.len != 0)
         forget_file(w, sg_buf_text(&temp));
-    if (ok)
+    if (ok && ret != NULL)
         wh_entry(&st, ret); /* a rename changes nothing of it */
     sg_buf_done(&temp);
     sg_buf_done(&path);
@@ -466,13 +487,13 @@ bool wh_store_remove_marker(struct sg_store *s, const char *dir, const char *nam
     struct sg_webhdfs *w = wh_of(s);
     struct leftovers l = { .dir = dir, .name = name, .paths = SG_BUF_INIT, .err = err };
     struct sg_buf path = SG_BUF_INIT;
-    bool ok, there;
+    bool ok, there, was = false;
 
-    /* The marker first: what comes after it is nobody's truth. */
-    ok = wh_join(&path, dir, "", name, "", err) && remove_file(w, sg_buf_text(&path), err) &&
-         wh_list(w, dir, add_leftover, &l, &there, err) && !l.failed;
+    /* The marker first: what comes after it is nobody's truth, and without it not looked for. */
+    ok = wh_join(&path, dir, "", name, "", err) && remove_file(w, sg_buf_text(&path), &was, err) &&
+         (!was || (wh_list(w, dir, add_leftover, &l, &there, err) && !l.failed));
     for (size_t at = 0; ok && at < l.paths.len; at += strlen(l.paths.at + at) + 1)
-        ok = remove_file(w, l.paths.at + at, err);
+        ok = remove_file(w, l.paths.at + at, &was, err);
     sg_buf_done(&l.paths);
     sg_buf_done(&path);
     return ok;
