@@ -48,7 +48,7 @@ struct sg_error {
     }
 
 /* Sets err to "text" or "text: strerror(sys)" when sys is not 0. Always returns false. The code is
- * one of the others than NONE; USAGE, GRAPH and STORE become SYSTEM where sys is a shortage. An
+ * one of the others than NONE; those before SYSTEM become SYSTEM where sys is a shortage. An
  * argument may be err's own text. */
 bool sg_error_set(struct sg_error *err, enum sg_error_code code, int sys, const char *fmt, ...)
     SG_PRINTF(4, 5);
