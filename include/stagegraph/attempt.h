@@ -69,6 +69,9 @@ struct sg_attempt_run {
     /* By node of the plan: how many attempts of this run left it without a marker. What goes that
      * way while a neighbour's job runs is no trespass of that job. NULL: not counted. */
     atomic_uchar *gone;
+    /* By stage: the recipe that a receipt of this run names already (half of its hash), which is
+     * in the store then. NULL: not known. */
+    _Atomic uint64_t *recipes;
 };
 
 struct sg_attempt {

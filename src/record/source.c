@@ -81,14 +81,28 @@ static bool add_child(void *ctx, const char *name, const struct sg_entry *e)
     return !l->failed;
 }
 
-/* Most sources are one directory: on a store where looking costs requests one tells all of it. */
-static bool list_once(struct sg_store *store, const struct sg_source *source,
-                      const struct sg_entry *at, struct listing *l)
+/* Most sources are one directory: on a store where looking costs requests one tells all of it, and
+ * where there are files, that it is one. Else *ret is what is at the path. */
+static bool look_once(struct sg_store *store, const struct sg_source *source, struct sg_entry *ret,
+                      struct listing *l)
 {
-    l->newest_ns = at->ident.mtime_ns;
+    const bool lists = sg_store_is_write_once(store);
+
     l->name = source->marker;
-    l->listed = sg_store_is_write_once(store) && at->kind == SG_ENTRY_DIR;
-    return !l->listed || (sg_store_list(store, source->path, add_child, l, l->err) && !l->failed);
+    if (source->seen != NULL)
+        *ret = *source->seen;
+    if (lists && (source->seen == NULL || ret->kind == SG_ENTRY_DIR) &&
+        (!sg_store_list(store, source->path, add_child, l, l->err) || l->failed))
+        return false;
+    if (source->seen == NULL) {
+        *ret = (struct sg_entry){ .kind = SG_ENTRY_DIR };
+        if ((l->n == 0 || l->nested) && !sg_store_stat(store, source->path, ret, l->err))
+            return false;
+    }
+    l->listed = lists && ret->kind == SG_ENTRY_DIR;
+    if (l->n == 0)
+        l->newest_ns = ret->ident.mtime_ns;
+    return true;
 }
 
 /* The data files of the source, sorted by name. */
@@ -262,15 +276,11 @@ static bool examine(struct sg_store *store, const struct sg_source *source, stru
     const bool contents = source->identity == SG_SOURCE_CONTENT;
     struct sg_entry at;
 
-    if (source->seen != NULL)
-        at = *source->seen;
-    else if (!sg_store_stat(store, source->path, &at, err))
+    if (!look_once(store, source, &at, l))
         return false;
     if (at.kind != SG_ENTRY_FILE && at.kind != SG_ENTRY_DIR)
         return true;
     sg_hasher_text(h, names[source->identity]);
-    if (!list_once(store, source, &at, l))
-        return false;
     if (source->marker != NULL) {
         if (!look_at_marker(store, source, l, h, &st->there, err))
             return false;

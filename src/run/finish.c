@@ -129,19 +129,26 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
     return ok;
 }
 
+static _Atomic uint64_t *known_recipe(const struct sg_attempt *a)
+{
+    return a->run->recipes != NULL ? &a->run->recipes[a->stage->id.i] : NULL;
+}
+
 static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
                           const struct sg_output_facts *f, double seconds, struct sg_error *err)
 {
     char node[SG_NODE_TEXT];
     struct sg_marker written;
     struct sg_receipt r = sg_member_receipt(a, m, SG_MARKER_DONE, node);
+    _Atomic uint64_t *known = known_recipe(a);
     bool ours;
 
     r.version = f->version;
     r.seconds = seconds;
     if (!flush_new_output(a, m, err))
         return false;
-    if (!sg_recipe_write(a->run->store, &m->decision.recipe, err))
+    if ((known == NULL || atomic_load(known) != r.recipe.lo) &&
+        !sg_recipe_write(a->run->store, &m->decision.recipe, err))
         return sg_error_wrap(err, "write the recipe");
     if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
         return false;
@@ -156,6 +163,8 @@ static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
                          sg_store_is_write_once(a->run->store) ? NULL : &written, err))
         return sg_error_wrap(err, "write the receipt");
     m->marker_gone = false;
+    if (known != NULL)
+        atomic_store(known, r.recipe.lo);
     return true;
 }
 

@@ -473,7 +473,9 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
                                               .boot = c->boot,
                                               .scratch = r->scratch,
                                               .environ_ = c->environ_,
-                                              .gone = r->gone };
+                                              .gone = r->gone,
+                                              .recipes = calloc(r->graph->n_stages + 1,
+                                                                sizeof(_Atomic uint64_t)) };
     *ret = r;
     return true;
 }
@@ -498,6 +500,7 @@ void sg_run_free(struct sg_run *r)
     free(r->result);
     free(r->jobs);
     free(r->gone);
+    free(r->attempt_run.recipes);
     free(r->stages);
     free(r->own_group);
     free(r->pools);
