@@ -11,7 +11,7 @@ import java.util.List;
  * NoSuchFileException.
  */
 abstract class Place {
-    /** `hdfs://…` and `webhdfs://…` are in HDFS, whose class is loaded for them alone. */
+    /** `hdfs://...` and `webhdfs://...` are in HDFS, whose class is loaded for them alone. */
     static Place of(String uri) {
         if (uri.startsWith("hdfs://") || uri.startsWith("webhdfs://"))
             return new Hdfs(uri);
