@@ -2,7 +2,8 @@
 # and $jdk. Looks which files are there and leaves:
 #   $tmp/edges      the edges of build.ninja: a file a rule, as in build.ninja.in
 #   $tmp/drivers    the tests: a line each of kind, name and path, for tests/run.sh
-#   $archives $programs $unit $e2e $helpers $bench $headers $sources $jar    for build.ninja.in
+#   $tmp/drivers.hdfs   those that need a real HDFS
+#   $archives $programs $unit $e2e $helpers $hdfs $bench $headers $sources $jar    for build.ninja.in
 
 # Lists of names are words, to be split; what comes and what is left is configure's.
 # shellcheck shell=sh disable=SC2016,SC2034,SC2086,SC2154,SC2231,SC2254
@@ -12,6 +13,7 @@ built=
 rule=cc objdir=build/obj
 : >$tmp/edges
 : >$tmp/drivers
+: >$tmp/drivers.hdfs
 
 # glob PREFIX SUFFIX: leaves the names of the files, without $S, in $found.
 glob()
@@ -36,14 +38,15 @@ compile()
     [ -z "${2-}" ] || echo "  extra = $2" >>$tmp/edges
 }
 
-# compile_dir DIR EXCEPT [FLAGS]: all but what matches the pattern; leaves the names in $objects.
+# compile_dir DIR EXCEPT [FLAGS]: all but what matches the pattern, and the module's files; leaves the
+# names in $objects.
 compile_dir()
 {
     objects=
     glob $1/ .c
     for f in $found; do
         case ${f##*/} in
-        $2) ;;
+        $2 | webhdfs*.c | hadoop*.c) ;;
         *) compile $f "${3-}"; objects="$objects $object" ;;
         esac
     done
@@ -73,6 +76,7 @@ archives()
 
 # main.c is the program's alone, so that the rest of cli can be tested.
 for floor in $FLOORS; do
+    [ $floor != net ] || continue
     compile_dir src/$floor main.c
     if [ -n "$objects" ]; then
         edge build/libsg_$floor.a "ar$objects"
@@ -85,6 +89,23 @@ if [ -e "${S}src/cli/main.c" ]; then
     edge build/stagegraph "link $object$libs"
     programs=' build/stagegraph'
 fi
+
+# The module with WebHDFS: what speaks HTTP or reads Hadoop's XML, and base once more, all of it to be
+# loaded anywhere.
+net=
+rule=cc_module objdir=build/module
+compile_dir src/net -
+net=$objects
+glob src/store/ .c
+for f in $found; do
+    case ${f##*/} in
+    webhdfs*.c | hadoop*.c) compile $f; net="$net $object" ;;
+    esac
+done
+compile_dir src/base -
+edge build/module/libsg_net.a "ar$net"
+edge build/stagegraph-webhdfs.so "link_module$net$objects"
+programs="$programs build/stagegraph-webhdfs.so"
 
 # The shim, and the one file of base that it uses, compiled once more for it: small, static, never
 # sanitized.
@@ -112,9 +133,17 @@ for f in $found; do
     for floor in $FLOORS; do
         [ ! -e "${S}src/$floor/$module" ] || home=$floor
     done
+    case $module in
+    webhdfs*.c | hadoop*.c) home=store net=yes ;;
+    *) net=$([ $home != net ] || echo yes) ;;
+    esac
     compile $f "-I\${s}tests/fake -I\${s}src/$home"
     archives $home
-    edge build/tests/unit/$name "link_test $object$fakes$libs"
+    if [ -n "$net" ]; then
+        edge build/tests/unit/$name "link_net_test $object build/module/libsg_net.a$fakes$libs"
+    else
+        edge build/tests/unit/$name "link_test $object$fakes$libs"
+    fi
     unit="$unit build/tests/unit/$name"
     echo "unit ${module%.c} build/tests/unit/$name" >>$tmp/drivers
 done
@@ -135,6 +164,23 @@ for f in $found; do
     compile $f
     edge build/tests/helpers/$name "link_test $object$libs"
     helpers="$helpers build/tests/helpers/$name"
+done
+
+# Those with a real HDFS (ninja check-hdfs) have the same fixture and more, which speaks HTTP.
+compile_dir tests/hdfs 'test_*' '$net_cflags'
+hdfs_fixture=$objects
+glob tests/hdfs/test_ .c
+for f in $found; do
+    compile $f
+    edge build/tests/hdfs/$name "link_net_test $object$hdfs_fixture$fixture$libs"
+    hdfs="$hdfs build/tests/hdfs/$name"
+    echo "hdfs ${name#test_} build/tests/hdfs/$name" >>$tmp/drivers.hdfs
+done
+glob tests/hdfs/helpers/ .c
+for f in $found; do
+    compile $f
+    edge build/tests/helpers/$name "link_net_test $object $objdir/tests/hdfs/io.o$libs"
+    hdfs="$hdfs build/tests/helpers/$name"
 done
 
 # A benchmark is a program of its own, too; what isn't called bench_* is shared by them.

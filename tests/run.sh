@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the test drivers that configure listed in build/drivers and adds up their totals.
+# Runs the test drivers that configure listed in build/drivers ($TEST_DRIVERS) and adds up their
+# totals.
 #
 #   sh tests/run.sh [unit|e2e|script|NAME]...    from the build directory; a NAME may be a pattern
 #
@@ -107,7 +108,7 @@ while read -r kind name path; do
         printf '"%s" "%s" "%s"\n' "$kind" "$name" "$path"
         break
     done
-done <build/drivers >$out/picked
+done <"${TEST_DRIVERS:-build/drivers}" >$out/picked
 xargs -r -P "${TEST_JOBS:-2}" -n 3 sh "$0" --one <$out/picked
 
 passed=0 failed=0 skipped=0

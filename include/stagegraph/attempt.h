@@ -69,6 +69,9 @@ struct sg_attempt_run {
     /* By node of the plan: how many attempts of this run left it without a marker. What goes that
      * way while a neighbour's job runs is no trespass of that job. NULL: not counted. */
     atomic_uchar *gone;
+    /* By stage: the recipe that a receipt of this run names already (half of its hash), which is
+     * in the store then. NULL: not known. */
+    _Atomic uint64_t *recipes;
 };
 
 struct sg_attempt {
@@ -86,8 +89,9 @@ struct sg_attempt {
     struct sg_vars vars;
     struct sg_words argv, check, envp; /* filled by prepare when something is to run */
     char *dir;                         /* scratch of this attempt */
-    bool to_run;                       /* after prepare: some member has no result yet */
-    char notice[400];                  /* something to tell, "" */
+    bool away;   /* the store is: it is not asked again, for each answer would take the deadline */
+    bool to_run; /* after prepare: some member has no result yet */
+    char notice[400]; /* something to tell, "" */
 };
 
 bool sg_attempt_new(const struct sg_attempt_run *run, const struct sg_stage *stage, uint32_t number,

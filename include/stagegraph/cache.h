@@ -72,17 +72,21 @@ typedef bool sg_cache_walk_fn(void *ctx, int64_t index, enum sg_marker_kind kind
 void sg_cache_walk(const struct sg_cache *c, uint32_t stage, sg_cache_walk_fn *fn, void *ctx);
 
 /*
- * Notes what a marker said that was read after `seen`, a time of the store's clock. By ascending
- * stage and index. Left out are those that were not older than two seconds then (their next change
- * might not show in their identity), and other kinds than a plan may rely on.
+ * Notes what a marker said that was read after `seen`, a time of the store's clock. One stage after
+ * the other, each by ascending index. Left out are those that were not older than two seconds then
+ * (their next change might not show in their identity), and other kinds than a plan may rely on.
  */
 void sg_cache_add(struct sg_cache *c, uint32_t stage, int64_t index, const struct sg_cached *m,
                   struct sg_wall seen);
 
 /* Is saving worth it: were so many markers read that writing all of the cache anew takes less time
- * than reading them has taken? Never for fewer than SG_CACHE_MIN. */
+ * than reading them has taken? Never for fewer than SG_CACHE_MIN, unless they are dear. */
 #define SG_CACHE_MIN 256
 bool sg_cache_pays(const struct sg_cache *c);
+/* May it be, where at most n are read? */
+bool sg_cache_may_pay(const struct sg_cache *c, size_t n);
+/* To read a marker costs requests to a server, not microseconds. */
+void sg_cache_set_dear(struct sg_cache *c);
 /* Puts a cache with what was added in the place of the old one, by rename. True: it is there.
  * False: it could not be written, or another process is writing one now; the old one stays. The
  * state directory is not made. */

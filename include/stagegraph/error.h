@@ -29,6 +29,7 @@ enum sg_error_code {
     SG_ERROR_USAGE,  /* the command line: exit 2 */
     SG_ERROR_GRAPH,  /* the graph file: exit 2 */
     SG_ERROR_STORE,  /* the store can't be reached, or refuses: exit 74 */
+    SG_ERROR_AWAY,   /* a remote store that nobody answers for, until the deadline: exit 74 */
     SG_ERROR_SYSTEM, /* the machine: processes, descriptors, the state directory: exit 71 */
     SG_ERROR_MEMORY, /* exit 71 */
     SG_ERROR_LIMIT,  /* a bound of ours on input (a buffer's limit): the caller maps it */
@@ -47,7 +48,7 @@ struct sg_error {
     }
 
 /* Sets err to "text" or "text: strerror(sys)" when sys is not 0. Always returns false. The code is
- * one of the others than NONE; USAGE, GRAPH and STORE become SYSTEM where sys is a shortage. An
+ * one of the others than NONE; those before SYSTEM become SYSTEM where sys is a shortage. An
  * argument may be err's own text. */
 bool sg_error_set(struct sg_error *err, enum sg_error_code code, int sys, const char *fmt, ...)
     SG_PRINTF(4, 5);

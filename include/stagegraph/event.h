@@ -15,6 +15,7 @@
 #include "stagegraph/job.h"
 #include "stagegraph/plan.h"
 #include "stagegraph/sched.h"
+#include "stagegraph/store.h"
 
 enum sg_event_kind {
     SG_EVENT_RUN_STARTED,
@@ -65,6 +66,8 @@ struct sg_event {
     int exit_status;                    /* 128+n when it will die of a signal */
     int signo;                          /* 0 */
     uint32_t n_result[SG_RESULT_COUNT]; /* nodes by final result */
+    bool has_traffic;                   /* the store sends requests: how many since it was opened */
+    struct sg_store_traffic traffic;
 };
 
 struct sg_sink {

@@ -110,7 +110,12 @@ bool sg_receipt_parse(struct sg_arena *a, struct sg_span text, const char *node,
 bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
                     struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
                     struct sg_error *err) SG_MUST;
-/* Writes the receipt (and its inputs file before it) as the node's marker. */
+/* The same of one that sg_store_stat_many() has just shown as a file. */
+bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
+                         const char *node, const struct sg_entry *seen, struct sg_marker *ret,
+                         struct sg_error *err) SG_MUST;
+/* Writes the receipt (and its inputs file before it) as the node's marker. ret: NULL, not wanted.
+ */
 bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
                      const struct sg_receipt *r, struct sg_marker *ret,
                      struct sg_error *err) SG_MUST;
@@ -123,28 +128,49 @@ bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
  */
 struct sg_output_facts {
     struct sg_hash128 version;
+    bool incomparable; /* the store has checksums that say nothing: the version is zero */
     int64_t files, bytes;
     int64_t newest_ns, oldest_ns; /* modification times; 0 when there are none */
 };
 bool sg_output_examine(struct sg_store *store, const char *dir, bool checksums, bool durable,
                        struct sg_output_facts *ret, struct sg_error *err) SG_MUST;
+/* The same in two: its files, which are then listed once, and what they hold. */
+struct sg_output;
+bool sg_output_look(struct sg_store *store, const char *dir, struct sg_output **ret,
+                    struct sg_output_facts *ret_facts, struct sg_error *err) SG_MUST;
+bool sg_output_read(struct sg_store *store, const char *dir, struct sg_output *o, bool checksums,
+                    bool durable, struct sg_output_facts *ret, struct sg_error *err) SG_MUST;
+void sg_output_free(struct sg_output *o); /* NULL is fine */
 
 /*
  * Version of a source's partition, and whether it is there. listing: sorted relative names and
  * lengths, and the marker's content; content: names and checksums; marker: the marker's content.
- * Without a marker (name NULL) the path is there when its newest file is `settle_s` old by the
- * store's clock and none is empty and still being written; a directory without data files when it
- * is that old itself. The path may be a single file. Not there: *ret_version is zero. `marker`
- * needs one.
- *
- * *ret_unsettled_ns is the age of the newest file of what is not there because it is not old
- * enough, SG_SOURCE_OPEN where an empty file is still being written, else -1.
+ * Without a marker the path is there when its newest file is `settle_s` old by the store's clock
+ * and none is empty and still being written; a directory without data files when it is that old
+ * itself. The path may be a single file. `marker` needs one.
  */
-#define SG_SOURCE_OPEN INT64_MAX
 enum sg_source_identity { SG_SOURCE_LISTING, SG_SOURCE_CONTENT, SG_SOURCE_MARKER };
-bool sg_source_examine(struct sg_store *store, const char *path, const char *marker,
-                       enum sg_source_identity identity, int64_t settle_s, bool *ret_there,
-                       int64_t *ret_unsettled_ns, struct sg_hash128 *ret_version,
-                       struct sg_error *err) SG_MUST;
+
+struct sg_source {
+    const char *path;
+    const char *marker; /* its name; NULL: none */
+    enum sg_source_identity identity;
+    int64_t settle_s;
+    const struct sg_entry *seen; /* what is at path; NULL: nobody has looked */
+    bool keep;                   /* the version will be kept: is it steady? */
+};
+
+#define SG_SOURCE_OPEN INT64_MAX
+struct sg_source_state {
+    bool there;
+    bool steady; /* where `keep` was asked: as long as the path has the identity that it had, all
+                    this holds: never on a store where files are changed in place */
+    int64_t unsettled_ns;      /* age of the newest file of what is not there because it is not old
+                                  enough, SG_SOURCE_OPEN where an empty file is still being written;
+                                  else -1 */
+    struct sg_hash128 version; /* zero: not there */
+};
+bool sg_source_examine(struct sg_store *store, const struct sg_source *source,
+                       struct sg_source_state *ret, struct sg_error *err) SG_MUST;
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "stagegraph/out.h"
+#include "stagegraph/store.h"
 #include "stagegraph/view.h"
 
 struct sg_plan_text {
@@ -33,5 +34,7 @@ void sg_plan_text_debts(struct sg_out *o, const struct sg_view *v, const char *p
 /* "Nothing to do: 147 fresh. (--force runs it anyway)", or what else keeps everything from running.
  */
 void sg_plan_text_nothing(struct sg_out *o, const struct sg_view *v);
+/* "Store: 97 requests, 812 KiB" */
+void sg_plan_text_traffic(struct sg_out *o, const struct sg_store_traffic *t);
 
 #endif

@@ -64,7 +64,8 @@ bool sg_run_id_new(struct sg_wall now, char ret[SG_RUN_ID_TEXT], struct sg_error
 /* The exit status of the contract's section 3 for what happened; signals come before it. */
 struct sg_outcome {
     uint32_t n_result[SG_RESULT_COUNT];
-    uint32_t n_bug, n_system; /* of them: failures of ours, or of this machine */
+    /* Of them: failures of ours, of this machine, of a store that has gone away. */
+    uint32_t n_bug, n_system, n_away;
 };
 /* One more node with its final result; code: of the error of ours that it comes from, or NONE. */
 void sg_outcome_add(struct sg_outcome *o, enum sg_result result, enum sg_error_code code);

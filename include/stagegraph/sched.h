@@ -108,7 +108,7 @@ enum sg_sched_why {
     SG_WHY_RESULT,     /* its last attempt came out so */
     SG_WHY_NEED,       /* BLOCKED, BUSY: what it requires, through others perhaps, is not done */
     SG_WHY_STAGE,      /* BLOCKED: its stage was stopped */
-    SG_WHY_KEEP_GOING, /* BLOCKED: so many jobs had failed that nothing more is started */
+    SG_WHY_KEEP_GOING, /* BLOCKED: nothing more is started: so many jobs had failed, or given up */
     SG_WHY_INTERRUPT   /* INTERRUPTED */
 };
 
@@ -159,6 +159,8 @@ bool sg_sched_would_retry(const struct sg_sched *s, uint32_t job, enum sg_result
  * result counts, and the job is started again, from attempt 1. */
 bool sg_sched_again(struct sg_sched *s, struct sg_mono now, uint32_t job, enum sg_result result,
                     const struct sg_sched_nodes *nodes, struct sg_error *err) SG_MUST;
+/* No new starts and no retries, as after -k failures: running jobs go on, others are BLOCKED. */
+void sg_sched_give_up(struct sg_sched *s);
 /* First: no new starts, running jobs get STOP, all others are DONE with INTERRUPTED. Second: STOP
  * hard. STOP comes before all that is still to be told. */
 void sg_sched_interrupt(struct sg_sched *s);

@@ -27,9 +27,9 @@
 /* Identity of a file or directory as the store shows it: equal identities, unchanged contents,
  * provided that it was older than two seconds of store time when it was seen. */
 struct sg_ident {
-    uint64_t id; /* inode */
-    int64_t len; /* bytes; of a directory 0 */
-    int64_t mtime_ns, ctime_ns;
+    uint64_t id;                /* inode; on HDFS the file's id */
+    int64_t len;                /* bytes; of a directory 0 */
+    int64_t mtime_ns, ctime_ns; /* on HDFS ctime_ns is 0, of a directory its number of children */
 };
 
 enum sg_entry_kind { SG_ENTRY_ABSENT, SG_ENTRY_FILE, SG_ENTRY_DIR, SG_ENTRY_OTHER };
@@ -44,12 +44,26 @@ struct sg_store;
 struct sg_store_config {
     const char *root; /* absolute path or URI */
     bool sync;        /* each step durable before the next */
+    /* The rest is for hdfs:, webhdfs: and swebhdfs: alone. */
+    const char *module;   /* absolute path of stagegraph-webhdfs.so */
+    const char *conf_dir; /* of Hadoop's configuration; NULL: none */
+    const char *user;     /* of a simple cluster; NULL: this process's */
+    const char *auth;     /* auto simple kerberos */
+    const char *ca;       /* certificates to trust; NULL: the system's */
+    const char *receipts; /* auto attribute content */
+    const char *state; /* state directory: for what is remembered of directories; NULL: nowhere */
+    int32_t connections;
+    int64_t deadline_s, lease_s;
+    const char *(*getenv)(const char *name); /* for ${env.X} in Hadoop's files; NULL: none */
 };
 
-/* Opens the store of a root by its scheme ("/…" and "file:///…": file). Creates nothing: a root
- * that does not exist yet is fine and reads as empty. An unknown scheme is code graph. */
+/* Opens the store of a root by its scheme ("/…" and "file:///…": file; hdfs:, webhdfs:, swebhdfs:
+ * from the module). Creates nothing, and asks nobody: a root that does not exist yet is fine and
+ * reads as empty. An unknown scheme is code graph. */
 bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
                    struct sg_error *err) SG_MUST;
+/* Whether a root needs config.module. */
+bool sg_store_is_remote(const char *root);
 void sg_store_free(struct sg_store *s);
 const char *sg_store_root(const struct sg_store *s); /* absolute path, or URI */
 /* "file:///abs/path", for people */
@@ -57,9 +71,32 @@ const char *sg_store_uri(const struct sg_store *s);
 
 bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret,
                    struct sg_error *err) SG_MUST;
-/* n paths at once, on as many threads as pay; ret[i] belongs to paths[i]. */
+/*
+ * n markers at once, on as many threads as pay; ret[i] belongs to paths[i]. HDFS lists the parents
+ * of the directories that they lie in, and where such a directory is as it was it believes that
+ * its markers are, too, if they had been closed: one that is appended to, or given another time,
+ * without being replaced may be told by sg_store_stat() alone.
+ */
 bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* Says which of what the last sg_store_stat_many() of these paths told are receipts: these have
+ * been closed, of others the store may find it out, by requests. */
+void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                       const bool *receipts, size_t n);
+/* n directories (or files) at once, as they are now. HDFS lists their parents. */
+bool sg_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
+
+/* Are files here written once and closed, so that a directory with the identity that it had holds
+ * the very files that it held, but for those in directories below it? */
+bool sg_store_is_write_once(const struct sg_store *s);
+/* How many operations at once pay where each of them waits; 0: as many as there are processors. */
+unsigned sg_store_threads(const struct sg_store *s);
+/* Requests that were sent so far and bytes both ways; false: it is a store that sends none. */
+struct sg_store_traffic {
+    uint64_t requests, bytes;
+};
+bool sg_store_counted(struct sg_store *s, struct sg_store_traffic *ret);
 
 /* The children of one directory, in no particular order; fn returns false to stop early (which is
  * success). An absent directory has no children. Names are without slashes. */
@@ -85,7 +122,8 @@ bool sg_store_walk(struct sg_store *s, const char *dir, sg_store_walk_fn *fn, vo
 bool sg_store_read(struct sg_store *s, const char *path, size_t limit, struct sg_buf *out,
                    struct sg_entry *ret, struct sg_error *err) SG_MUST;
 
-/* Checksum of one file's contents, for versions; *ret_algorithm is static text ("xxh3-128"). With
+/* Checksum of one file's contents, for versions; *ret_algorithm is static text ("xxh3-128"), or
+ * NULL: the store has none that could be compared (a file in an encryption zone of HDFS). With
  * `durable` the data are flushed too (sync = yes while the output is versioned). */
 bool sg_store_checksum(struct sg_store *s, const char *path, bool durable, struct sg_hash128 *ret,
                        const char **ret_algorithm, struct sg_error *err) SG_MUST;
@@ -118,9 +156,14 @@ bool sg_store_put(struct sg_store *s, const char *path, struct sg_span text,
 /* Markers: a file NAME in directory `dir`, whose content (or attribute) is a receipt. */
 bool sg_store_read_marker(struct sg_store *s, const char *dir, const char *name, size_t limit,
                           struct sg_buf *out, struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* The same of a marker that was seen just now: *ret may be what was seen then, and the text is of
+ * then or newer. */
+bool sg_store_read_seen(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
 /* Receipt to a temporary name beside the marker, rename over it, a left-over ".NAME.crc" removed,
- * all durable with sync. *ret is the identity of the new marker. A failed put leaves no temporary
- * file behind where the store still lets it be removed. */
+ * all durable with sync. *ret is the identity of the new marker; NULL: not wanted, which may cost
+ * less. A failed put leaves no temporary file behind where the store still lets it be removed. */
 bool sg_store_put_marker(struct sg_store *s, const char *dir, const char *name,
                          struct sg_span receipt, struct sg_entry *ret,
                          struct sg_error *err) SG_MUST;
@@ -135,6 +178,10 @@ bool sg_store_remove_marker(struct sg_store *s, const char *dir, const char *nam
 
 /*
  * Claims: one exclusive, crash-safe lock with a text a path below _stagegraph/claims.
+ *
+ * On HDFS a claim is a directory, and what keeps it alive is a heartbeat of the process, and on the
+ * same host a lock that lock_fd has: docs/design.md, "Claims on HDFS". There the text is always one
+ * of record's claims (stagegraph/claim.h), for it has to go into a name.
  *
  * On `file`: a temporary file is written, locked (flock) and then linked to its name, so a claim is
  * locked from the instant it is visible; whoever holds the lock (the open file description: this
@@ -183,6 +230,19 @@ bool sg_store_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn 
  */
 bool sg_store_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
                          struct sg_error *err) SG_MUST;
+
+/*
+ * May others have taken over what this process has claimed, for the store could not be reached for
+ * too long? True from then on: whatever runs under its claims has to be ended, at the latest after
+ * left_ms, for then others may begin; and no claim verifies. File: never, the kernel holds the
+ * locks.
+ */
+struct sg_fence {
+    int64_t again_ms; /* how soon to ask again; 0: there is no need to ask */
+    int64_t left_ms;
+    char why[700]; /* true: for people */
+};
+bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret);
 
 /* The store's own clock (file: the file system's, read from a file it writes; falls back to the
  * machine's when nothing can be written). */

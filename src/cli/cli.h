@@ -88,6 +88,9 @@ bool sg_cli_configure(struct sg_cli *cli, const char *profile, bool lenient,
 bool sg_cli_open_store(struct sg_cli *cli, struct sg_error *err) SG_MUST;
 /* Fills cli->request from the options. */
 bool sg_cli_request(struct sg_cli *cli, struct sg_error *err) SG_MUST;
+/* The absolute path of a part of the installation: beside this program (a build tree), or in
+ * ../libexec/stagegraph. */
+bool sg_cli_find(struct sg_cli *cli, const char *name, char **ret, struct sg_error *err) SG_MUST;
 bool sg_cli_make_plan(struct sg_cli *cli, const char *own_run, struct sg_error *err) SG_MUST;
 
 /* ---- shared by commands ---- */

@@ -108,6 +108,7 @@ int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
     struct sg_outputs outs;
     struct usual usual;
     struct sg_usual_source source = { ask_usual, &usual };
+    struct sg_store_traffic traffic;
     struct sg_view view;
     int32_t jobs = jobs_of(cli);
     int status = -1;
@@ -135,6 +136,8 @@ int sg_cli_show_plan(struct sg_cli *cli, struct sg_error *err)
         };
 
         sg_plan_text_write(outs.people, &view, &how);
+        if (how.verbose && sg_store_counted(cli->store, &traffic))
+            sg_plan_text_traffic(outs.people, &traffic);
     }
     status = plan_status(cli);
 close:
@@ -263,32 +266,6 @@ static bool watch_signals(struct execution *x, struct sg_error *err)
     return sg_loop_signals(x->loop, &set, on_signal, x, err);
 }
 
-/* PREFIX/libexec/stagegraph/stagegraph-shim, or beside the program in a build tree. */
-static bool find_shim(struct sg_arena *a, char **ret, struct sg_error *err)
-{
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (n < 0)
-        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "find this program in /proc");
-    self[n] = '\0';
-    slash = strrchr(self, '/');
-    *slash = '\0';
-    *ret = sg_arena_printf(a, err, "%s/stagegraph-shim", self);
-    if (!*ret || access(*ret, X_OK) == 0)
-        return *ret != NULL;
-    *ret = sg_arena_printf(a, err, "%s/../libexec/stagegraph/stagegraph-shim", self);
-    if (!*ret)
-        return false;
-    if (access(*ret, X_OK) != 0)
-        return sg_error_set(
-            err, SG_ERROR_SYSTEM, errno,
-            "the shim is neither %s/stagegraph-shim nor %s: is the installation whole?", self,
-            *ret);
-    return true;
-}
-
 static void tell(void *ctx, const char *text)
 {
     struct execution *x = ctx;
@@ -393,7 +370,8 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
 
     if (has_work(cli->plan)) {
         if (!sg_state_enter(cli, x->run_id, tell, x, &x->state, err) ||
-            !find_shim(&cli->arena, &x->shim, err) || !sg_cli_record_format(cli, &x->record, err))
+            !sg_cli_find(cli, "stagegraph-shim", &x->shim, err) ||
+            !sg_cli_record_format(cli, &x->record, err))
             return false;
     }
     init_usual(cli, x->state.history, &x->usual);

@@ -25,8 +25,9 @@ int sg_exit_of(const struct sg_error *err)
     static const int statuses[] = {
         [SG_ERROR_NONE] = SG_EXIT_BUG,      [SG_ERROR_USAGE] = SG_EXIT_USAGE,
         [SG_ERROR_GRAPH] = SG_EXIT_USAGE,   [SG_ERROR_STORE] = SG_EXIT_STORE,
-        [SG_ERROR_SYSTEM] = SG_EXIT_SYSTEM, [SG_ERROR_MEMORY] = SG_EXIT_SYSTEM,
-        [SG_ERROR_LIMIT] = SG_EXIT_SYSTEM,  [SG_ERROR_BUG] = SG_EXIT_BUG,
+        [SG_ERROR_AWAY] = SG_EXIT_STORE,    [SG_ERROR_SYSTEM] = SG_EXIT_SYSTEM,
+        [SG_ERROR_MEMORY] = SG_EXIT_SYSTEM, [SG_ERROR_LIMIT] = SG_EXIT_SYSTEM,
+        [SG_ERROR_BUG] = SG_EXIT_BUG,
     };
 
     return statuses[err->code];
@@ -149,10 +150,34 @@ bool sg_cli_configure(struct sg_cli *cli, const char *profile, bool lenient, str
            sg_options_check(o, err) && take_now(cli, err);
 }
 
+static const char *getenv_text(const char *name)
+{
+    return getenv(name);
+}
+
 bool sg_cli_open_store(struct sg_cli *cli, struct sg_error *err)
 {
-    struct sg_store_config c = { .root = cli->graph->store.root, .sync = cli->graph->store.sync };
+    const struct sg_store_settings *s = &cli->graph->store;
+    const char *user = getenv("HADOOP_USER_NAME");
+    struct sg_store_config c = { .root = s->root,
+                                 .sync = s->sync,
+                                 .conf_dir = getenv("HADOOP_CONF_DIR"),
+                                 .user = s->user         ? s->user
+                                         : user && *user ? user
+                                                         : NULL,
+                                 .auth = s->auth,
+                                 .ca = s->ca,
+                                 .receipts = s->receipts,
+                                 .state = cli->graph->state,
+                                 .connections = s->connections,
+                                 .deadline_s = s->deadline_s,
+                                 .lease_s = s->lease_s,
+                                 .getenv = getenv_text };
+    char *module = NULL;
 
+    if (sg_store_is_remote(s->root) && !sg_cli_find(cli, "stagegraph-webhdfs.so", &module, err))
+        return false;
+    c.module = module;
     cli->code = sg_code_cache_new(err);
     return cli->code && sg_store_open(&c, &cli->store, err);
 }
@@ -395,6 +420,30 @@ bool sg_cli_request(struct sg_cli *cli, struct sg_error *err)
     r->with_needs = v[SG_OPT_WITH_NEEDS] != NULL;
     r->wait = v[SG_OPT_WAIT] != NULL;
     r->newest_first = v[SG_OPT_ORDER] && strcmp(v[SG_OPT_ORDER], "newest") == 0;
+    return true;
+}
+
+bool sg_cli_find(struct sg_cli *cli, const char *name, char **ret, struct sg_error *err)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (n < 0)
+        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "find this program in /proc");
+    self[n] = '\0';
+    slash = strrchr(self, '/');
+    *slash = '\0';
+    *ret = sg_arena_printf(&cli->arena, err, "%s/%s", self, name);
+    if (!*ret || access(*ret, R_OK) == 0)
+        return *ret != NULL;
+    *ret = sg_arena_printf(&cli->arena, err, "%s/../libexec/stagegraph/%s", self, name);
+    if (!*ret)
+        return false;
+    if (access(*ret, R_OK) != 0)
+        return sg_error_set(err, SG_ERROR_SYSTEM, errno,
+                            "%s is neither in %s nor %s: is the installation whole?", name, self,
+                            *ret);
     return true;
 }
 

@@ -167,7 +167,8 @@ bool sg_debt_look(struct sg_plan *p, struct sg_error *err)
         SG_ARENA_NEW(&p->arena, (size_t)g->n_stages * SG_REASON_COUNT, struct sg_debt_count, err);
     if (p->outside == NULL)
         return false;
-    if (!look(p, left <= FEW, &ignored))
+    /* It is a hint, and not worth requests. */
+    if (!look(p, left <= FEW && sg_store_threads(p->c.store) == 0, &ignored))
         p->outside = NULL; /* nobody asked for it: what it met is told where it is asked for */
     return true;
 }

@@ -337,6 +337,13 @@ static bool find_moved(struct sg_plan *p, const struct sg_stage *s, int64_t inde
     return true;
 }
 
+/* The node itself, which has no marker while its job is ours, is not asked for. */
+static bool look_at_inputs(struct sg_plan *small, struct sg_error *err)
+{
+    small->flags[small->claimed_node] |= SG_NODE_SCANNED;
+    return sg_scan(small, err);
+}
+
 bool sg_plan_inputs_moved(const struct sg_plan *p, const struct sg_stage *s, int64_t index,
                           const struct sg_decision *d, struct sg_arena *a, const char **ret_moved,
                           struct sg_error *err)
@@ -346,7 +353,7 @@ bool sg_plan_inputs_moved(const struct sg_plan *p, const struct sg_stage *s, int
     char node[SG_NODE_TEXT];
     bool ok;
 
-    ok = small_plan(p, s, index, &small, err) && sg_scan(small, err) &&
+    ok = small_plan(p, s, index, &small, err) && look_at_inputs(small, err) &&
          find_moved(small, s, index, d, a, &moved, err);
     sg_plan_free(small);
     if (ok) {

@@ -15,9 +15,11 @@
 
 #define BATCH   32768u /* nodes whose paths are in memory at a time */
 #define GRAIN   256u   /* nodes that a thread takes at a time */
+#define REMOTE  4u     /* the same where a node costs requests */
 #define FEW     16u    /* nodes that are read without a look at which are there */
 #define LOOKS   32     /* claims of a stage that are looked at one by one */
-#define THREADS 16u
+#define THREADS 16u    /* of ours; a store may want more */
+#define MOST    64u
 
 /* ---- chunks on threads */
 
@@ -26,7 +28,7 @@ typedef bool chunk_fn(void *ctx, size_t first, size_t end, struct sg_error *err)
 struct chunks {
     chunk_fn *fn;
     void *ctx;
-    size_t n;
+    size_t n, grain;
     atomic_size_t next;
     atomic_bool failed;
     pthread_mutex_t lock;
@@ -39,8 +41,8 @@ static void *take_chunks(void *arg)
     struct sg_error err = SG_ERROR_INIT;
 
     while (!atomic_load(&c->failed)) {
-        size_t first = atomic_fetch_add(&c->next, GRAIN);
-        size_t end = first + GRAIN < c->n ? first + GRAIN : c->n;
+        size_t first = atomic_fetch_add(&c->next, c->grain);
+        size_t end = first + c->grain < c->n ? first + c->grain : c->n;
 
         if (first >= c->n)
             break;
@@ -54,19 +56,36 @@ static void *take_chunks(void *arg)
     return NULL;
 }
 
-/* fn over [0, n) in chunks of GRAIN that begin at multiples of it, on as many threads as there are
- * processors; a few nodes are not worth one. Where no thread is to be had, this one does it. */
-static bool in_chunks(size_t n, chunk_fn *fn, void *ctx, struct sg_error *err)
+static size_t grain_of(const struct sg_store *store)
 {
-    struct chunks c = { .fn = fn, .ctx = ctx, .n = n, .err = err };
-    pthread_t threads[THREADS];
-    size_t want = (n + GRAIN - 1) / GRAIN, started = 0;
+    return sg_store_threads(store) != 0 ? REMOTE : GRAIN;
+}
+
+/* How many threads pay: those that wait for a store as many as it says, else the processors. */
+static size_t most_threads(const struct sg_store *store)
+{
+    size_t most = sg_store_threads(store);
     cpu_set_t cpus;
 
-    if (want > THREADS)
-        want = THREADS;
-    if (want > 1 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < (int)want)
-        want = (size_t)CPU_COUNT(&cpus);
+    if (most != 0)
+        return most < MOST ? most : MOST;
+    most = THREADS;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < (int)most)
+        most = (size_t)CPU_COUNT(&cpus);
+    return most;
+}
+
+/* fn over [0, n) in chunks of a grain that begin at multiples of it, on threads; a few nodes are
+ * not worth one. Where no thread is to be had, this one does it. */
+static bool in_chunks(const struct sg_store *store, size_t n, chunk_fn *fn, void *ctx,
+                      struct sg_error *err)
+{
+    struct chunks c = { .fn = fn, .ctx = ctx, .n = n, .grain = grain_of(store), .err = err };
+    pthread_t threads[MOST];
+    size_t want = (n + c.grain - 1) / c.grain, started = 0;
+
+    if (want > 1 && want > most_threads(store))
+        want = most_threads(store);
     pthread_mutex_init(&c.lock, NULL);
     while (started + 1 < want && pthread_create(&threads[started], NULL, take_chunks, &c) == 0)
         started++;
@@ -185,7 +204,7 @@ const struct sg_seen_claim *sg_scan_claim(const struct sg_plan *p, uint32_t node
 
 struct scan_item {
     uint32_t node, stage;
-    const char *path; /* of the marker */
+    const char *path; /* of the marker; of a source its own */
 };
 
 struct scan_batch {
@@ -193,9 +212,10 @@ struct scan_batch {
     struct scan_item *items;
     struct sg_entry *entries;
     const char **paths;
+    bool *receipts;       /* what was found at a path is one */
     struct sg_buf *texts; /* the paths, one buffer a chunk */
     struct sg_buf *notes; /* the same: what the cache did not know */
-    size_t n;
+    size_t n, grain;
 };
 
 /* What a marker said, for the cache. */
@@ -214,7 +234,7 @@ static int64_t item_index(const struct scan_batch *b, const struct scan_item *i)
 static bool write_paths(void *ctx, size_t first, size_t end, struct sg_error *err)
 {
     struct scan_batch *b = ctx;
-    struct sg_buf *text = &b->texts[first / GRAIN], dir = SG_BUF_INIT;
+    struct sg_buf *text = &b->texts[first / b->grain], dir = SG_BUF_INIT;
     size_t at[GRAIN];
     bool ok = true;
 
@@ -225,8 +245,9 @@ static bool write_paths(void *ctx, size_t first, size_t end, struct sg_error *er
         at[i - first] = text->len;
         ok = sg_plan_dir(b->p, s, item_index(b, &b->items[i]), &dir, err) &&
              sg_buf_add(text, dir.at, dir.len, err) &&
-             (dir.len == 0 || sg_buf_addc(text, '/', err)) &&
-             sg_buf_add(text, s->marker, strlen(s->marker) + 1, err);
+             (s->is_source || ((dir.len == 0 || sg_buf_addc(text, '/', err)) &&
+                               sg_buf_adds(text, s->marker, err))) &&
+             sg_buf_addc(text, '\0', err);
     }
     for (size_t i = first; ok && i < end; i++)
         b->paths[i] = text->at + at[i - first];
@@ -269,8 +290,8 @@ static void chunk_cache_open(struct scan_batch *b, size_t first, struct chunk_ca
     if (ret->cache == NULL)
         return;
     ret->look = sg_cache_look_new();
-    ret->notes = &b->notes[first / GRAIN];
-    ret->keeps = b->p->n_nodes >= SG_CACHE_MIN;
+    ret->notes = &b->notes[first / b->grain];
+    ret->keeps = sg_cache_may_pay(ret->cache, b->p->n_nodes);
     sg_buf_clear(ret->notes);
 }
 
@@ -308,7 +329,7 @@ static void keep_notes(struct scan_batch *b)
 {
     struct scan_note n;
 
-    for (size_t k = 0; b->p->cache != NULL && k < (b->n + GRAIN - 1) / GRAIN; k++)
+    for (size_t k = 0; b->p->cache != NULL && k < (b->n + b->grain - 1) / b->grain; k++)
         for (size_t at = 0; at < b->notes[k].len; at += sizeof(n)) {
             memcpy(&n, b->notes[k].at + at, sizeof(n));
             sg_cache_add(b->p->cache, b->items[n.item].stage, item_index(b, &b->items[n.item]),
@@ -330,9 +351,13 @@ static bool get_marker(struct sg_plan *p, const char *path, const struct sg_stag
     }
     sg_node_format(s, index, node);
     sg_buf_clear(dir);
-    return (sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err) &&
-            sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err)) ||
-           sg_error_wrap(err, "%s", node);
+    if (!sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err))
+        return false;
+    if (entry != NULL && entry->kind == SG_ENTRY_FILE
+            ? sg_marker_read_seen(p->c.store, sg_buf_text(dir), s->marker, node, entry, ret, err)
+            : sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err))
+        return true;
+    return sg_error_wrap(err, "%s", node);
 }
 
 static bool is_stamped(enum sg_marker_kind k)
@@ -461,6 +486,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
             if (ok && noted)
                 note_marker(&cache, i, &m);
         }
+        b->receipts[i] = ok && sg_marker_is_receipt(m.kind);
         if (ok && s->partial)
             ok = scan_partial(b->p, b->paths[i], &b->items[i], index, &dir, &m, err);
         ok = ok && keep_marker(b->p, &b->items[i], index, &m, &recipe, err);
@@ -472,10 +498,14 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
 
 static bool scan_marker_batch(struct scan_batch *b, struct sg_error *err)
 {
-    if (!in_chunks(b->n, write_paths, b, err) ||
-        (b->n > FEW && !sg_store_stat_many(b->p->c.store, b->paths, b->n, b->entries, err)) ||
-        !in_chunks(b->n, read_markers, b, err))
+    struct sg_store *store = b->p->c.store;
+
+    if (!in_chunks(store, b->n, write_paths, b, err) ||
+        (b->n > FEW && !sg_store_stat_many(store, b->paths, b->n, b->entries, err)) ||
+        !in_chunks(store, b->n, read_markers, b, err))
         return false;
+    if (b->n > FEW)
+        sg_store_receipts(store, b->paths, b->entries, b->receipts, b->n);
     keep_notes(b);
     return true;
 }
@@ -493,44 +523,110 @@ static enum sg_source_identity source_identity(enum sg_identity i)
     return SG_SOURCE_LISTING;
 }
 
+/* What a source's version was taken by: another rule, another version. */
+static bool source_rule(const struct sg_stage *s, struct sg_hash128 *ret, struct sg_error *err)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    bool ok = sg_buf_addf(&text, err, "%d %lld %s", (int)source_identity(s->identity),
+                          (long long)s->settle_s, s->marker != NULL ? s->marker : "");
+
+    *ret = sg_hash128_of(text.at, text.len);
+    sg_buf_done(&text);
+    return ok;
+}
+
+static bool is_source_cached(const struct chunk_cache *c, const struct scan_item *i, int64_t index,
+                             const struct sg_entry *entry, struct sg_hash128 rule, uint64_t *ret)
+{
+    struct sg_cached m;
+
+    if (c->cache == NULL || entry == NULL || entry->kind == SG_ENTRY_ABSENT ||
+        !sg_cache_find(c->cache, c->look, i->stage, index, &entry->ident, &m) ||
+        m.kind != SG_MARKER_FOREIGN || !sg_hash128_is(m.recipe, rule))
+        return false;
+    *ret = m.version;
+    return true;
+}
+
+/* A steady source is kept as what it is to us: something that another tool has made. */
+static void note_source(struct chunk_cache *c, size_t item, const struct sg_entry *entry,
+                        struct sg_hash128 rule, struct sg_hash128 version)
+{
+    const struct sg_marker m = {
+        .kind = SG_MARKER_FOREIGN, .ident = entry->ident, .version = version, .recipe = rule
+    };
+
+    note_marker(c, item, &m);
+}
+
+static void keep_source(struct sg_plan *p, uint32_t id, uint64_t version, int64_t unsettled_ns)
+{
+    p->flags[id] |= SG_NODE_SCANNED;
+    p->kind[id] = SG_MARKER_ABSENT;
+    p->version[id] = version;
+    p->mtime_ns[id] = unsettled_ns;
+    if (version != 0)
+        p->flags[id] |= SG_NODE_THERE;
+}
+
 static bool examine_sources(void *ctx, size_t first, size_t end, struct sg_error *err)
 {
     struct scan_batch *b = ctx;
     struct sg_plan *p = b->p;
-    struct sg_buf path = SG_BUF_INIT;
+    const bool looked = b->n > FEW && sg_store_is_write_once(p->c.store);
+    struct chunk_cache cache;
     bool ok = true;
 
+    chunk_cache_open(b, first, &cache);
     for (size_t i = first; ok && i < end; i++) {
         const struct sg_stage *s = sg_plan_stage_at(p, b->items[i].stage);
-        uint32_t id = b->items[i].node;
-        struct sg_hash128 version = { 0, 0 };
-        int64_t unsettled_ns = -1;
-        bool there = false;
+        const struct sg_entry *entry = looked ? &b->entries[i] : NULL;
+        const struct sg_source source = { .path = b->paths[i],
+                                          .marker = s->marker,
+                                          .identity = source_identity(s->identity),
+                                          .settle_s = s->settle_s,
+                                          .seen = entry,
+                                          .keep = entry != NULL && cache.keeps };
+        struct sg_source_state st = { .unsettled_ns = -1 };
+        struct sg_hash128 rule;
+        uint64_t version = 0;
 
-        ok = sg_plan_dir(p, s, item_index(b, &b->items[i]), &path, err) &&
-             sg_source_examine(p->c.store, sg_buf_text(&path), s->marker,
-                               source_identity(s->identity), s->settle_s, &there, &unsettled_ns,
-                               &version, err);
-        if (!ok) {
+        ok = source_rule(s, &rule, err);
+        if (ok && !is_source_cached(&cache, &b->items[i], item_index(b, &b->items[i]), entry, rule,
+                                    &version)) {
+            ok = sg_source_examine(p->c.store, &source, &st, err);
+            version = ok && st.there ? sg_version_short(st.version) : 0;
+            if (ok && st.steady)
+                note_source(&cache, i, entry, rule, st.version);
+        }
+        if (ok)
+            keep_source(p, b->items[i].node, version, st.unsettled_ns);
+        else
             sg_error_wrap(err, "source %s", s->name);
-            break;
-        }
-        p->flags[id] |= SG_NODE_SCANNED;
-        p->kind[id] = SG_MARKER_ABSENT;
-        p->version[id] = 0;
-        p->mtime_ns[id] = unsettled_ns;
-        if (there) {
-            p->flags[id] |= SG_NODE_THERE;
-            p->version[id] = sg_version_short(version);
-        }
     }
-    sg_buf_done(&path);
+    sg_cache_look_free(cache.look);
     return ok;
+}
+
+/* Where files are written once, a source that is the same directory is the same source. */
+static bool scan_source_batch(struct scan_batch *b, struct sg_error *err)
+{
+    struct sg_store *store = b->p->c.store;
+    const bool looks = b->n > FEW && sg_store_is_write_once(store);
+
+    if (looks)
+        note_time(b->p);
+    if (!in_chunks(store, b->n, write_paths, b, err) ||
+        (looks && !sg_store_stat_dirs(store, b->paths, b->n, b->entries, err)) ||
+        !in_chunks(store, b->n, examine_sources, b, err))
+        return false;
+    keep_notes(b);
+    return true;
 }
 
 static bool scan_full(struct scan_batch *b, bool sources, struct sg_error *err)
 {
-    bool ok = sources ? in_chunks(b->n, examine_sources, b, err) : scan_marker_batch(b, err);
+    bool ok = sources ? scan_source_batch(b, err) : scan_marker_batch(b, err);
 
     b->n = 0;
     return ok;
@@ -559,18 +655,21 @@ static bool scan_nodes(struct scan_batch *b, size_t cap, bool sources, struct sg
 
 static bool scan_all(struct sg_plan *p, struct sg_error *err)
 {
-    size_t cap = p->n_nodes < BATCH ? p->n_nodes : BATCH, chunks = (cap + GRAIN - 1) / GRAIN;
+    size_t cap = p->n_nodes < BATCH ? p->n_nodes : BATCH, grain = grain_of(p->c.store);
+    size_t chunks = (cap + grain - 1) / grain;
     struct sg_arena a = SG_ARENA_INIT;
-    struct scan_batch b = { .p = p };
+    struct scan_batch b = { .p = p, .grain = grain };
     bool ok;
 
     b.items = SG_ARENA_NEW(&a, cap, struct scan_item, err);
     b.entries = SG_ARENA_NEW(&a, cap, struct sg_entry, err);
     b.paths = SG_ARENA_NEW(&a, cap, const char *, err);
+    b.receipts = SG_ARENA_NEW(&a, cap, bool, err);
     b.texts = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
     b.notes = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
-    ok = b.items != NULL && b.entries != NULL && b.paths != NULL && b.texts != NULL &&
-         b.notes != NULL && scan_nodes(&b, cap, false, err) && scan_nodes(&b, cap, true, err);
+    ok = b.items != NULL && b.entries != NULL && b.paths != NULL && b.receipts != NULL &&
+         b.texts != NULL && b.notes != NULL && scan_nodes(&b, cap, false, err) &&
+         scan_nodes(&b, cap, true, err);
     for (size_t i = 0; b.notes != NULL && i < chunks; i++) {
         sg_buf_done(&b.texts[i]);
         sg_buf_done(&b.notes[i]);
@@ -690,6 +789,8 @@ bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
         for (uint32_t i = 0, n; ok && i < g->n_stages; i++) /* they get the numbers of the graph */
             ok = sg_cache_stage(p->cache, g->stages[i].name, &g->stages[i].cal, &n, err);
     }
+    if (ok && p->cache != NULL && sg_store_threads(p->c.store) != 0)
+        sg_cache_set_dear(p->cache);
     ok = ok && scan(p, false, err);
     if (ok && p->cache != NULL && sg_cache_pays(p->cache))
         (void)sg_cache_save(p->cache); /* then the next plan reads the markers again */

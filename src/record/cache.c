@@ -55,7 +55,8 @@
 #define HELD         64 /* blocks in memory before they are written */
 #define AGE_NS       (2 * SG_NS_PER_S)
 #define MANY_BLOCKS  ((uint64_t)1 << 40)
-#define SAVE_TO_READ 32 /* a record costs 0.1 µs to write anew, a marker 5 µs to read */
+#define SAVE_TO_READ 32   /* a record costs 0.1 µs to write anew, a marker 5 µs to read */
+#define SAVE_TO_ASK  4096 /* or 0.4 ms and more, by requests */
 
 struct head {
     char magic[8];
@@ -110,6 +111,7 @@ struct stage {
     struct sg_hash128 key;
     const struct extent *old; /* of this stage */
     size_t n_old;
+    bool begun; /* something was added */
 };
 
 struct sg_cache {
@@ -122,8 +124,9 @@ struct sg_cache {
     uint32_t n_stages;
 
     /* what is new */
-    uint64_t n_new;     /* markers added */
-    bool broken;        /* something failed: nothing is saved */
+    uint64_t n_new; /* markers added */
+    bool broken;    /* something failed: nothing is saved */
+    bool dear;
     struct block *held; /* HELD of them, not written yet; the last of them is being filled */
     size_t n_held;
     uint32_t stage;     /* of the last */
@@ -509,12 +512,13 @@ static struct block *block_to_fill(struct sg_cache *c, uint32_t stage, int64_t n
 
     if (b != NULL && c->stage == stage && b->number == number)
         return b;
-    if (b != NULL && (stage < c->stage || (stage == c->stage && number < b->number)))
+    if (c->stages[stage].begun && (stage != c->stage || (b != NULL && number < b->number)))
         return NULL; /* not in order */
     b = next_block(c, key, number);
     if (b == NULL)
         return NULL;
     c->stage = stage;
+    c->stages[stage].begun = true;
     if (!find_block(c, stage, number, b)) {
         memset(b, 0, sizeof(*b));
         b->key = key;
@@ -565,8 +569,20 @@ void sg_cache_add(struct sg_cache *c, uint32_t stage, int64_t index, const struc
 
 bool sg_cache_pays(const struct sg_cache *c)
 {
-    return !c->broken && c->n_new >= SG_CACHE_MIN &&
-           c->n_new * SAVE_TO_READ >= c->n_old_blocks * RECORDS;
+    const uint64_t gain = c->dear ? SAVE_TO_ASK : SAVE_TO_READ;
+
+    return !c->broken && c->n_new != 0 && sg_cache_may_pay(c, c->n_new) &&
+           c->n_new * gain >= c->n_old_blocks * RECORDS;
+}
+
+bool sg_cache_may_pay(const struct sg_cache *c, size_t n)
+{
+    return c->dear || n >= SG_CACHE_MIN;
+}
+
+void sg_cache_set_dear(struct sg_cache *c)
+{
+    c->dear = true;
 }
 
 /* The blocks of one old extent that nothing was added to. The first `added` of the new extents are

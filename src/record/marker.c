@@ -76,16 +76,19 @@ static bool judge(struct sg_store *store, struct sg_span text, const char *node,
     return true;
 }
 
-bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
-                    struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
-                    struct sg_error *err)
+/* seen: NULL, nobody has looked. */
+static bool read_marker(struct sg_store *store, const char *dir, const char *name, const char *node,
+                        const struct sg_entry *seen, struct sg_arena *a, struct sg_marker *ret,
+                        struct sg_receipt *ret_receipt, struct sg_error *err)
 {
     struct sg_arena own = SG_ARENA_INIT;
     struct sg_receipt r = { .run = NULL };
     struct sg_marker m = { .kind = SG_MARKER_ABSENT };
     struct sg_buf text = SG_BUF_INIT;
     struct sg_entry e = { .kind = SG_ENTRY_ABSENT };
-    bool ok = sg_store_read_marker(store, dir, name, SG_MARKER_LIMIT, &text, &e, err);
+    bool ok = seen != NULL
+                  ? sg_store_read_seen(store, dir, name, seen, SG_MARKER_LIMIT, &text, &e, err)
+                  : sg_store_read_marker(store, dir, name, SG_MARKER_LIMIT, &text, &e, err);
 
     if (!ok && err->code == SG_ERROR_LIMIT) {
         struct sg_buf path = SG_BUF_INIT;
@@ -113,6 +116,20 @@ bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, c
     return ok ? true : sg_error_wrap(err, "marker of %s", node);
 }
 
+bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
+                    struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
+                    struct sg_error *err)
+{
+    return read_marker(store, dir, name, node, NULL, a, ret, ret_receipt, err);
+}
+
+bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
+                         const char *node, const struct sg_entry *seen, struct sg_marker *ret,
+                         struct sg_error *err)
+{
+    return read_marker(store, dir, name, node, seen, NULL, ret, NULL, err);
+}
+
 static bool write_inputs(struct sg_store *store, const struct sg_receipt *r, struct sg_error *err)
 {
     struct sg_buf text = SG_BUF_INIT, path = SG_BUF_INIT;
@@ -136,10 +153,10 @@ bool sg_marker_write(struct sg_store *store, const char *dir, const char *name,
     /* Written only when whoever reads it finds what it names. */
     ok = sg_receipt_format(r, &text, err) &&
          (!sg_receipt_needs_inputs_file(r) || write_inputs(store, r, err)) &&
-         sg_store_put_marker(store, dir, name, sg_buf_span(&text), &e, err);
+         sg_store_put_marker(store, dir, name, sg_buf_span(&text), ret != NULL ? &e : NULL, err);
     sg_buf_done(&text);
-    if (!ok)
-        return false;
+    if (!ok || ret == NULL)
+        return ok;
     *ret = (struct sg_marker){ .kind = r->state,
                                .ident = e.ident,
                                .version = r->version,

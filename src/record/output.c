@@ -20,7 +20,7 @@ struct item {
     const char *algorithm;
 };
 
-struct outcome {
+struct sg_output {
     struct sg_arena a;
     struct item *items;
     size_t n, cap;
@@ -31,7 +31,7 @@ struct outcome {
 
 static bool add_file(void *ctx, const struct sg_data_file *file)
 {
-    struct outcome *o = ctx;
+    struct sg_output *o = ctx;
     struct item *i;
 
     o->failed = true;
@@ -84,7 +84,8 @@ static bool path_of(const char *dir, const char *rel, const char *name, struct s
                        rel, name[0] != '\0' && (dir[0] != '\0' || rel[0] != '\0') ? "/" : "", name);
 }
 
-static bool read_files(struct sg_store *store, const char *dir, struct outcome *o, bool checksums,
+/* All checksums and flushes. Where one checksum can't be compared the rest is not asked for. */
+static bool read_files(struct sg_store *store, const char *dir, struct sg_output *o, bool checksums,
                        bool durable)
 {
     struct sg_buf path = SG_BUF_INIT;
@@ -94,11 +95,13 @@ static bool read_files(struct sg_store *store, const char *dir, struct outcome *
         struct item *i = &o->items[k];
 
         ok = path_of(dir, i->dir, i->name, &path, o->err);
-        if (ok && checksums)
+        if (ok && checksums && !o->facts.incomparable) {
             ok = sg_store_checksum(store, sg_buf_text(&path), durable, &i->sum, &i->algorithm,
                                    o->err);
-        else if (ok && durable)
+            o->facts.incomparable = ok && i->algorithm == NULL;
+        } else if (ok && durable) {
             ok = sg_store_flush_file(store, sg_buf_text(&path), o->err);
+        }
     }
     sg_buf_done(&path);
     return ok;
@@ -111,7 +114,7 @@ static int compare_texts(const void *a, const void *b)
 
 /* Every directory that holds data, itself or below: "a/b" is flushed, "a", which names b, and "".
  */
-static bool flush_dirs(struct sg_store *store, const char *dir, struct outcome *o)
+static bool flush_dirs(struct sg_store *store, const char *dir, struct sg_output *o)
 {
     const char **dirs = NULL;
     struct sg_buf path = SG_BUF_INIT;
@@ -151,7 +154,7 @@ static bool flush_dirs(struct sg_store *store, const char *dir, struct outcome *
     return ok;
 }
 
-static bool hash_items(struct outcome *o)
+static bool hash_items(struct sg_output *o)
 {
     struct sg_hasher *h = sg_hasher_new(o->err);
 
@@ -174,18 +177,55 @@ static bool hash_items(struct outcome *o)
     return true;
 }
 
+bool sg_output_look(struct sg_store *store, const char *dir, struct sg_output **ret,
+                    struct sg_output_facts *ret_facts, struct sg_error *err)
+{
+    struct sg_output *o = calloc(1, sizeof(*o));
+
+    if (o == NULL)
+        return sg_error_set(err, SG_ERROR_MEMORY, 0, "the files of an output");
+    o->err = err;
+    if (!sg_store_walk(store, dir, add_file, o, err) || o->failed) {
+        sg_output_free(o);
+        return false;
+    }
+    *ret = o;
+    *ret_facts = o->facts;
+    return true;
+}
+
+bool sg_output_read(struct sg_store *store, const char *dir, struct sg_output *o, bool checksums,
+                    bool durable, struct sg_output_facts *ret, struct sg_error *err)
+{
+    o->err = err;
+    if (((checksums || durable) && !read_files(store, dir, o, checksums, durable)) ||
+        (durable && !flush_dirs(store, dir, o)) ||
+        (checksums && !o->facts.incomparable && !hash_items(o)))
+        return false;
+    *ret = o->facts;
+    return true;
+}
+
+void sg_output_free(struct sg_output *o)
+{
+    if (o == NULL)
+        return;
+    sg_arena_done(&o->a);
+    free(o);
+}
+
 bool sg_output_examine(struct sg_store *store, const char *dir, bool checksums, bool durable,
                        struct sg_output_facts *ret, struct sg_error *err)
 {
-    struct outcome o = { .a = SG_ARENA_INIT, .err = err };
+    struct sg_output *o;
+    struct sg_output_facts facts;
     bool ok;
 
-    ok = sg_store_walk(store, dir, add_file, &o, err) && !o.failed;
-    if (ok && (checksums || durable))
-        ok = read_files(store, dir, &o, checksums, durable);
-    ok = ok && (!durable || flush_dirs(store, dir, &o)) && (!checksums || hash_items(&o));
+    if (!sg_output_look(store, dir, &o, &facts, err))
+        return false;
+    ok = sg_output_read(store, dir, o, checksums, durable, &facts, err);
+    sg_output_free(o);
     if (ok)
-        *ret = o.facts;
-    sg_arena_done(&o.a);
+        *ret = facts;
     return ok;
 }

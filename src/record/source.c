@@ -15,6 +15,9 @@
 #include "record_impl.h"
 
 #define MARKER_LIMIT ((size_t)64 << 20)
+#define STEADY_S     300 /* where settle is less: a younger file may still be open */
+#define DAY_NS       (86400 * SG_NS_PER_S)
+#define BLOCK        (1 << 20) /* what blocks are multiples of */
 
 struct item {
     const char *path; /* relative to the source's path; "" when that is the file itself */
@@ -26,6 +29,10 @@ struct listing {
     struct item *items;
     size_t n, cap;
     int64_t newest_ns;
+    bool listed;            /* at one glance: marker says whether there is one */
+    bool nested;            /* there are directories with data in it */
+    const char *name;       /* of the marker; NULL */
+    struct sg_entry marker; /* of a listing */
     struct sg_error *err;
     bool failed;
 };
@@ -58,15 +65,58 @@ static int compare_items(const void *a, const void *b)
     return strcmp(((const struct item *)a)->path, ((const struct item *)b)->path);
 }
 
+/* What walks leave out, but for the marker. */
+static bool add_child(void *ctx, const char *name, const struct sg_entry *e)
+{
+    struct listing *l = ctx;
+
+    if (l->name != NULL && strcmp(name, l->name) == 0)
+        l->marker = *e;
+    if (name[0] == '_' || name[0] == '.')
+        return true;
+    if (e->kind == SG_ENTRY_DIR)
+        l->nested = true;
+    else if (e->kind == SG_ENTRY_FILE)
+        l->failed = !add_item(l, sg_arena_text(&l->a, name, l->err), &e->ident);
+    return !l->failed;
+}
+
+/* Most sources are one directory: on a store where looking costs requests one tells all of it, and
+ * where there are files, that it is one. Else *ret is what is at the path. */
+static bool look_once(struct sg_store *store, const struct sg_source *source, struct sg_entry *ret,
+                      struct listing *l)
+{
+    const bool lists = sg_store_is_write_once(store);
+
+    l->name = source->marker;
+    if (source->seen != NULL)
+        *ret = *source->seen;
+    if (lists && (source->seen == NULL || ret->kind == SG_ENTRY_DIR) &&
+        (!sg_store_list(store, source->path, add_child, l, l->err) || l->failed))
+        return false;
+    if (source->seen == NULL) {
+        *ret = (struct sg_entry){ .kind = SG_ENTRY_DIR };
+        if ((l->n == 0 || l->nested) && !sg_store_stat(store, source->path, ret, l->err))
+            return false;
+    }
+    l->listed = lists && ret->kind == SG_ENTRY_DIR;
+    if (l->n == 0)
+        l->newest_ns = ret->ident.mtime_ns;
+    return true;
+}
+
 /* The data files of the source, sorted by name. */
 static bool list_files(struct sg_store *store, const char *path, const struct sg_entry *at,
                        struct listing *l)
 {
-    l->newest_ns = at->ident.mtime_ns;
     if (at->kind == SG_ENTRY_FILE)
         return add_item(l, "", &at->ident);
-    if (!sg_store_walk(store, path, add_file, l, l->err) || l->failed)
-        return false;
+    if (!l->listed || l->nested) {
+        l->n = 0;
+        l->newest_ns = at->ident.mtime_ns;
+        if (!sg_store_walk(store, path, add_file, l, l->err) || l->failed)
+            return false;
+    }
     if (l->n != 0)
         qsort(l->items, l->n, sizeof(*l->items), compare_items);
     return true;
@@ -127,6 +177,11 @@ static bool hash_files(struct sg_store *store, const char *path, const struct li
         }
         ok = item_path(path, &l->items[i], &text, err) &&
              sg_store_checksum(store, sg_buf_text(&text), false, &sum, &algorithm, err);
+        if (ok && algorithm == NULL)
+            ok = sg_error_set(err, SG_ERROR_STORE, 0,
+                              "checksum of %s: it can't be compared in an encryption zone (write "
+                              "identity = listing)",
+                              sg_buf_text(&text));
         if (ok) {
             sg_hasher_text(h, algorithm);
             sg_hasher_u64(h, sum.hi);
@@ -138,17 +193,22 @@ static bool hash_files(struct sg_store *store, const char *path, const struct li
 }
 
 /* Whether the marker is there; its content goes into the hash, unless that is of contents alone. */
-static bool look_at_marker(struct sg_store *store, const char *path, const char *marker, bool hash,
-                           struct sg_hasher *h, bool *ret_there, struct sg_error *err)
+static bool look_at_marker(struct sg_store *store, const struct sg_source *source,
+                           const struct listing *l, struct sg_hasher *h, bool *ret_there,
+                           struct sg_error *err)
 {
+    const bool hash = source->identity != SG_SOURCE_CONTENT;
     struct sg_buf name = SG_BUF_INIT, text = SG_BUF_INIT;
-    struct sg_entry e;
-    bool ok;
+    struct sg_entry e = l->marker;
+    bool ok = true, known = l->listed && (!hash || e.kind == SG_ENTRY_ABSENT ||
+                                          (e.kind == SG_ENTRY_FILE && e.ident.len == 0));
 
-    ok = sg_buf_addf(&name, err, "%s%s%s", path, path[0] != '\0' ? "/" : "", marker);
-    if (ok && hash)
+    if (!known)
+        ok = sg_buf_addf(&name, err, "%s%s%s", source->path, source->path[0] != '\0' ? "/" : "",
+                         source->marker);
+    if (ok && !known && hash)
         ok = sg_store_read(store, sg_buf_text(&name), MARKER_LIMIT, &text, &e, err);
-    else if (ok)
+    else if (ok && !known)
         ok = sg_store_stat(store, sg_buf_text(&name), &e, err);
     if (ok) {
         *ret_there = e.kind != SG_ENTRY_ABSENT;
@@ -162,63 +222,112 @@ static bool look_at_marker(struct sg_store *store, const char *path, const char 
     return ok;
 }
 
-static bool examine(struct sg_store *store, const char *path, const char *marker,
-                    enum sg_source_identity identity, int64_t settle_s, struct sg_hasher *h,
-                    struct listing *l, bool *ret_there, int64_t *ret_unsettled_ns,
-                    struct sg_error *err)
+/* An open file shows the blocks that are full, mostly none. Has this one been closed, and as it was
+ * seen? */
+static bool look_closed(struct sg_store *store, const char *path, const struct item *i, bool *ret,
+                        struct sg_error *err)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    struct sg_entry now = { .kind = SG_ENTRY_ABSENT };
+    bool open = true, ok;
+
+    ok = item_path(path, i, &text, err) &&
+         sg_store_is_open(store, sg_buf_text(&text), &open, err) &&
+         (open || sg_store_stat(store, sg_buf_text(&text), &now, err));
+    if (ok)
+        *ret = !open && now.kind == SG_ENTRY_FILE && now.ident.len == i->len;
+    sg_buf_done(&text);
+    return ok;
+}
+
+/* Closing a file changes neither its directory nor, before, what is told of it: what is to be
+ * believed for as long as the directory is the same must have been closed. */
+static bool look_steady(struct sg_store *store, const struct sg_source *source,
+                        const struct sg_entry *at, struct listing *l, bool *ret,
+                        struct sg_error *err)
+{
+    const int64_t settle_s = source->settle_s > STEADY_S ? source->settle_s : STEADY_S;
+    bool closed = true, ok = true;
+    struct sg_wall now;
+
+    *ret = false;
+    if (!source->keep || !sg_store_is_write_once(store) ||
+        (at->kind == SG_ENTRY_DIR && !l->listed) ||
+        (l->nested && source->identity != SG_SOURCE_MARKER))
+        return true;
+    if (!sg_store_now(store, &now, err) ||
+        (l->marker.kind == SG_ENTRY_FILE && !add_item(l, source->marker, &l->marker.ident)))
+        return false;
+    if ((now.ns - l->newest_ns) / SG_NS_PER_S < settle_s)
+        return true;
+    if (l->marker.kind == SG_ENTRY_FILE && now.ns - l->marker.ident.mtime_ns > DAY_NS)
+        l->n--; /* nobody writes a day on a marker */
+    for (size_t i = 0; ok && closed && i < l->n; i++)
+        if (l->items[i].len % BLOCK == 0)
+            ok = look_closed(store, source->path, &l->items[i], &closed, err);
+    *ret = closed;
+    return ok;
+}
+
+static bool examine(struct sg_store *store, const struct sg_source *source, struct sg_hasher *h,
+                    struct listing *l, struct sg_source_state *st, struct sg_error *err)
 {
     static const char *const names[] = { "listing", "content", "marker" };
+    const bool contents = source->identity == SG_SOURCE_CONTENT;
     struct sg_entry at;
 
-    *ret_there = false;
-    *ret_unsettled_ns = -1;
-    if (!sg_store_stat(store, path, &at, err))
+    if (!look_once(store, source, &at, l))
         return false;
     if (at.kind != SG_ENTRY_FILE && at.kind != SG_ENTRY_DIR)
         return true;
-    sg_hasher_text(h, names[identity]);
-    if (marker != NULL) {
-        if (!look_at_marker(store, path, marker, identity != SG_SOURCE_CONTENT, h, ret_there, err))
+    sg_hasher_text(h, names[source->identity]);
+    if (source->marker != NULL) {
+        if (!look_at_marker(store, source, l, h, &st->there, err))
             return false;
-        if (!*ret_there || identity == SG_SOURCE_MARKER)
+        if (!st->there)
             return true;
     }
-    if (!list_files(store, path, &at, l))
-        return false;
-    if (marker == NULL && !look_settled(store, path, l, settle_s, ret_unsettled_ns, err))
-        return false;
-    *ret_there = *ret_unsettled_ns < 0;
-    return !*ret_there || hash_files(store, path, l, identity == SG_SOURCE_CONTENT, h, err);
+    if (source->identity != SG_SOURCE_MARKER) {
+        if (!list_files(store, source->path, &at, l))
+            return false;
+        if (source->marker == NULL &&
+            !look_settled(store, source->path, l, source->settle_s, &st->unsettled_ns, err))
+            return false;
+        st->there = st->unsettled_ns < 0;
+        if (!st->there)
+            return true;
+        if (!hash_files(store, source->path, l, contents, h, err))
+            return false;
+    }
+    return look_steady(store, source, &at, l, &st->steady, err);
 }
 
-bool sg_source_examine(struct sg_store *store, const char *path, const char *marker,
-                       enum sg_source_identity identity, int64_t settle_s, bool *ret_there,
-                       int64_t *ret_unsettled_ns, struct sg_hash128 *ret_version,
-                       struct sg_error *err)
+bool sg_source_examine(struct sg_store *store, const struct sg_source *source,
+                       struct sg_source_state *ret, struct sg_error *err)
 {
+    static const struct sg_source_state nothing = { .unsettled_ns = -1 };
     struct listing l = { .a = SG_ARENA_INIT, .err = err };
+    struct sg_source_state st = nothing;
     struct sg_hasher *h;
-    int64_t unsettled_ns;
-    bool ok, there;
+    bool ok;
 
-    if (!SG_EXPECT(identity != SG_SOURCE_MARKER || marker != NULL, err))
+    if (!SG_EXPECT(source->identity != SG_SOURCE_MARKER || source->marker != NULL, err))
         return false;
     h = sg_hasher_new(err);
     if (h == NULL)
         return false;
-    ok = examine(store, path, marker, identity, settle_s, h, &l, &there, &unsettled_ns, err);
+    ok = examine(store, source, h, &l, &st, err);
     if (!ok && err->code == SG_ERROR_STORE && err->sys == ENOENT) {
         /* A file has gone while it was looked at: somebody is at work there. */
         sg_error_clear(err);
         ok = true;
-        there = false;
-        unsettled_ns = 0;
+        st = nothing;
+        st.unsettled_ns = 0;
     }
-    if (ok) {
-        *ret_there = there;
-        *ret_unsettled_ns = unsettled_ns;
-        *ret_version = there ? sg_hasher_end(h) : (struct sg_hash128){ 0, 0 };
-    }
+    if (ok && st.there)
+        st.version = sg_hasher_end(h);
+    if (ok)
+        *ret = st;
     sg_hasher_free(h);
     sg_arena_done(&l.a);
     return ok;

@@ -239,6 +239,8 @@ static void run_finished(struct sg_console *c, const struct sg_event *e)
     if (c->view.counts.run > 0)
         sg_console_results(c, e);
     sg_plan_text_debts(c->out, &c->view, c->c.program);
+    if (c->c.verbose && e->has_traffic)
+        sg_plan_text_traffic(c->out, &e->traffic);
 }
 
 static void on_event(void *ctx, const struct sg_event *e)

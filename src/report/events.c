@@ -310,6 +310,10 @@ static void run_finished(struct sg_events *o, const struct sg_event *e)
     for (int r = SG_RESULT_OK; r < SG_RESULT_COUNT; r++)
         sg_json_i64(&w, sg_result_name((enum sg_result)r), e->n_result[r]);
     sg_json_end(&w);
+    if (e->has_traffic) {
+        sg_json_i64(&w, "store_requests", (int64_t)e->traffic.requests);
+        sg_json_i64(&w, "store_bytes", (int64_t)e->traffic.bytes);
+    }
     end(o, &w);
 }
 

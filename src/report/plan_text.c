@@ -249,6 +249,15 @@ void sg_plan_text_nothing(struct sg_out *o, const struct sg_view *v)
     sg_out_text(o, "\n");
 }
 
+void sg_plan_text_traffic(struct sg_out *o, const struct sg_store_traffic *t)
+{
+    char requests[SG_COUNT_TEXT], bytes[SG_SIZE_TEXT];
+
+    sg_count_format((int64_t)t->requests, requests);
+    sg_size_format((int64_t)t->bytes, bytes);
+    sg_out_printf(o, "Store: %s request%s, %s\n", requests, t->requests == 1 ? "" : "s", bytes);
+}
+
 /* By stage and reason: in the range and outside of it together. */
 struct debts {
     struct debt {

@@ -133,10 +133,30 @@ static void finish_work(void *ctx)
     struct sg_active *a = ctx;
 
     sg_attempt_finish(a->attempt, &a->outcome);
-    if (a->outcome.stuck)
+    if (a->outcome.stuck || a->attempt->away)
         sg_hold_leave(a->run->holds, &a->hold);
     else
         drop_hold(a);
+}
+
+/* Every further attempt would wait as long, and come to the same. */
+static void start_no_more(struct sg_active *a)
+{
+    struct sg_run *r = a->run;
+    const struct sg_member *m = a->attempt->members;
+    char text[800];
+
+    while (m->code != SG_ERROR_AWAY)
+        m++; /* one has met it */
+    if (!r->away && r->signo == 0) {
+        (void)snprintf(text, sizeof(text),
+                       "the store is away: %s: nothing more is started; when it is back, "
+                       "stagegraph resume goes on",
+                       m->why);
+        sg_run_notice(r, "", text);
+    }
+    r->away = true;
+    sg_sched_give_up(r->sched);
 }
 
 /*
@@ -155,6 +175,8 @@ static void attempt_over(struct sg_active *a)
     a->phase = PHASE_OVER;
     if (a->attempt->notice[0])
         sg_run_notice(r, a->node, a->attempt->notice);
+    if (a->attempt->away)
+        start_no_more(a);
     if (s.result == SG_RESULT_NONE) {
         sg_active_free(a);
         ok = sg_sched_postpone_job(r->sched, job, later, &err);
@@ -220,6 +242,16 @@ static enum sg_result result_of(const struct sg_job_end *end, char *why, size_t 
     return SG_RESULT_FAILED;
 }
 
+/* Ended because the store was lost: that is nobody's interrupt. */
+static enum sg_result unless_lost(struct sg_active *a, enum sg_result result)
+{
+    if (!a->run->lost || result != SG_RESULT_INTERRUPTED)
+        return result;
+    (void)snprintf(a->why, sizeof(a->why), "%.290s", a->run->fence_why);
+    a->outcome.code = SG_ERROR_STORE;
+    return SG_RESULT_FAILED;
+}
+
 static void tell_end(struct sg_active *a, const struct sg_job_end *end)
 {
     char text[400];
@@ -266,13 +298,14 @@ static void on_end(void *ctx, const struct sg_job_end *end)
     }
     sg_job_free(a->process); /* end lies in it */
     a->process = NULL;
+    result = unless_lost(a, result);
     if (result == SG_RESULT_OK && a->outcome.stuck) {
         (void)snprintf(a->why, sizeof(a->why), "processes of the job can't be killed");
         result = SG_RESULT_FAILED;
     } else if (result == SG_RESULT_OK && !was_check && a->attempt->check.n > 0) {
         if (a->cancelled) {
             (void)snprintf(a->why, sizeof(a->why), "interrupted before its check");
-            result = SG_RESULT_INTERRUPTED;
+            result = unless_lost(a, SG_RESULT_INTERRUPTED);
         } else if (start_process(a, true, &err)) {
             return;
         } else {
@@ -358,6 +391,7 @@ static bool take_hold(struct sg_active *a)
         at->members[i].code = err.code;
         (void)snprintf(at->members[i].why, sizeof(at->members[i].why), "%.590s", err.text);
     }
+    at->away = err.code == SG_ERROR_AWAY;
     return false;
 }
 
@@ -386,7 +420,7 @@ static void prepare_work(void *ctx)
     if (!take_hold(a))
         return;
     sg_attempt_prepare(a->attempt);
-    if (!a->attempt->to_run)
+    if (!a->attempt->to_run && !a->attempt->away)
         drop_hold(a);
 }
 
@@ -407,7 +441,7 @@ static void prepare_done(void *ctx)
     sg_node_format(a->attempt->stage, a->attempt->vars.first, a->node);
     if (a->cancelled) {
         (void)snprintf(a->why, sizeof(a->why), "interrupted");
-        finish(a, SG_RESULT_INTERRUPTED);
+        finish(a, unless_lost(a, SG_RESULT_INTERRUPTED));
         return;
     }
     open_log(a);

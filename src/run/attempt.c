@@ -61,10 +61,11 @@ void sg_member_result(struct sg_member *m, enum sg_result result, const char *fm
     va_end(ap);
 }
 
-void sg_member_failed(struct sg_member *m, const struct sg_error *err)
+void sg_member_failed(struct sg_attempt *a, struct sg_member *m, const struct sg_error *err)
 {
     sg_member_result(m, SG_RESULT_FAILED, "%s", err->text);
     m->code = err->code;
+    a->away = a->away || err->code == SG_ERROR_AWAY;
 }
 
 bool sg_member_remove_marker(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
@@ -107,6 +108,10 @@ void sg_member_drop(struct sg_attempt *a, struct sg_member *m)
     m->claimed = false;
     if (gone)
         atomic_fetch_add(gone, 1); /* before the claim goes: is_intact() looks in that order */
+    if (a->away) {
+        sg_store_claim_leave(a->run->store, &m->claim);
+        return;
+    }
     if (!sg_store_claim_drop(a->run->store, &m->claim, &err) && !a->notice[0])
         (void)snprintf(a->notice, sizeof(a->notice), "%.390s", err.text); /* for people */
 }
@@ -333,14 +338,15 @@ struct leftovers {
     bool ok;
 };
 
-/* .MARKER.NONCE.tmp of a killed executor: with the marker removed it went too, but a kept one is
- * replaced. */
+/* .MARKER.NONCE.tmp of a killed executor, .MARKER.crc: with the marker removed they went too, but a
+ * kept one is replaced, and there may have been none. */
 static bool is_temporary_marker(const char *name, const char *marker)
 {
     size_t n = strlen(name), of = strlen(marker);
 
-    return n > of + 6 && name[0] == '.' && strncmp(name + 1, marker, of) == 0 &&
-           name[1 + of] == '.' && strcmp(name + n - 4, ".tmp") == 0;
+    if (n < of + 5 || name[0] != '.' || strncmp(name + 1, marker, of) != 0 || name[1 + of] != '.')
+        return false;
+    return strcmp(name + 1 + of, ".crc") == 0 || (n > of + 6 && strcmp(name + n - 4, ".tmp") == 0);
 }
 
 static bool is_leftover(const struct sg_attempt *a, const char *name)
@@ -385,6 +391,8 @@ static bool note_output(struct sg_attempt *a, struct sg_member *m, struct sg_err
 {
     struct sg_entry entry;
 
+    if (sg_store_is_write_once(a->run->store))
+        return true; /* nothing is flushed there */
     if (!sg_store_stat(a->run->store, m->dir, &entry, err))
         return false;
     m->output_id = entry.kind == SG_ENTRY_ABSENT ? 0 : entry.ident.id;
@@ -493,7 +501,7 @@ static void decide_members(struct sg_attempt *a)
             continue;
         }
         if (!claim_and_decide(a, m, first, &err)) {
-            sg_member_failed(m, &err);
+            sg_member_failed(a, m, &err);
             sg_member_drop(a, m);
         }
         if (m->result == SG_RESULT_NONE) {
@@ -501,7 +509,7 @@ static void decide_members(struct sg_attempt *a)
             last = m;
             continue;
         }
-        hole = last != NULL || (chained && has_come_to_nothing(m));
+        hole = a->away || last != NULL || (chained && has_come_to_nothing(m));
         if (last != NULL && m->result == SG_RESULT_BLOCKED &&
             m->decision.reason == SG_REASON_UPSTREAM) {
             sg_member_result(m, SG_RESULT_NONE, "%s", "");
@@ -527,7 +535,7 @@ static void clear_members(struct sg_attempt *a)
             a->to_run = true;
             continue;
         } else {
-            sg_member_failed(m, &err);
+            sg_member_failed(a, m, &err);
             hole = true;
         }
         sg_member_drop(a, m);
@@ -546,7 +554,7 @@ void sg_attempt_prepare(struct sg_attempt *a)
     a->to_run = false;
     for (uint32_t i = 0; i < a->n_members; i++)
         if (sg_member_is_to_run(&a->members[i])) {
-            sg_member_failed(&a->members[i], &err);
+            sg_member_failed(a, &a->members[i], &err);
             sg_member_drop(a, &a->members[i]);
         }
 }

@@ -12,7 +12,7 @@
 
 void sg_member_result(struct sg_member *m, enum sg_result result, const char *fmt, ...)
     SG_PRINTF(3, 4);
-void sg_member_failed(struct sg_member *m, const struct sg_error *err);
+void sg_member_failed(struct sg_attempt *a, struct sg_member *m, const struct sg_error *err);
 /* Its output's path, and its claim: m->claimed, or the result is BUSY. */
 bool sg_member_claim(struct sg_attempt *a, struct sg_member *m, struct sg_error *err) SG_MUST;
 void sg_member_drop(struct sg_attempt *a, struct sg_member *m);

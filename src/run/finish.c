@@ -50,23 +50,25 @@ static bool inputs_are_same(struct sg_attempt *a, struct sg_member *m, struct sg
 }
 
 /* The output's version by the stage's rule; data are durable afterwards. */
-static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_output_facts *f,
-                         struct sg_error *err)
+static bool take_version(struct sg_attempt *a, struct sg_member *m, struct sg_output *o,
+                         struct sg_output_facts *f, struct sg_error *err)
 {
     const struct sg_stage *s = a->stage;
     bool content = s->output_version == SG_VERSION_CONTENT && f->bytes <= s->version_limit;
     struct sg_mono before = sg_mono_now();
 
-    if (s->output_version == SG_VERSION_CONTENT && !content) {
+    if (!sg_output_read(a->run->store, m->dir, o, content, true, f, err))
+        return sg_error_wrap(err, "version of the output");
+    if (s->output_version == SG_VERSION_CONTENT && (!content || f->incomparable)) {
         char node[SG_NODE_TEXT];
 
         sg_node_format(s, m->index, node); /* of a batch the notice names the first alone */
         (void)snprintf(a->notice, sizeof(a->notice),
-                       "the output of %s is larger than version_limit: its version is the run's",
-                       node);
+                       "the output of %s %s: its version is the run's", node,
+                       content ? "lies in an encryption zone, where checksums can't be compared"
+                               : "is larger than version_limit");
+        content = false;
     }
-    if (!sg_output_examine(a->run->store, m->dir, content, true, f, err))
-        return sg_error_wrap(err, "version of the output");
     if (s->output_version == SG_VERSION_JOB) {
         struct sg_buf text = SG_BUF_INIT;
 
@@ -113,6 +115,8 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
     struct sg_entry entry;
     bool ok;
 
+    if (sg_store_is_write_once(a->run->store))
+        return true; /* nothing is flushed there */
     if (!sg_store_stat(a->run->store, m->dir, &entry, err))
         return false;
     if (entry.kind == SG_ENTRY_ABSENT || entry.ident.id == m->output_id)
@@ -125,19 +129,26 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
     return ok;
 }
 
+static _Atomic uint64_t *known_recipe(const struct sg_attempt *a)
+{
+    return a->run->recipes != NULL ? &a->run->recipes[a->stage->id.i] : NULL;
+}
+
 static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
                           const struct sg_output_facts *f, double seconds, struct sg_error *err)
 {
     char node[SG_NODE_TEXT];
     struct sg_marker written;
     struct sg_receipt r = sg_member_receipt(a, m, SG_MARKER_DONE, node);
+    _Atomic uint64_t *known = known_recipe(a);
     bool ours;
 
     r.version = f->version;
     r.seconds = seconds;
     if (!flush_new_output(a, m, err))
         return false;
-    if (!sg_recipe_write(a->run->store, &m->decision.recipe, err))
+    if ((known == NULL || atomic_load(known) != r.recipe.lo) &&
+        !sg_recipe_write(a->run->store, &m->decision.recipe, err))
         return sg_error_wrap(err, "write the recipe");
     if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
         return false;
@@ -148,20 +159,20 @@ static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
     /* Spark's own marker would make a finished day of an unfinished one. */
     if (m->decision.partial && !sg_member_drop_other_marker(a, m, err))
         return false;
-    if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r, &written, err))
+    if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r,
+                         sg_store_is_write_once(a->run->store) ? NULL : &written, err))
         return sg_error_wrap(err, "write the receipt");
     m->marker_gone = false;
+    if (known != NULL)
+        atomic_store(known, r.recipe.lo);
     return true;
 }
 
-/* Steps 4 and 5 for a member whose job says that it succeeded. */
-static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
-                     struct sg_error *err)
+/* The output of a member whose job says that it succeeded, and what it was made from. */
+static bool accept(struct sg_attempt *a, struct sg_member *m, struct sg_output *o,
+                   struct sg_output_facts *facts, double seconds, struct sg_error *err)
 {
-    struct sg_output_facts facts;
-
-    if (!sg_output_examine(a->run->store, m->dir, false, false, &facts, err) ||
-        !check_output(a, m, &facts, err))
+    if (!check_output(a, m, facts, err))
         return sg_error_wrap(err, "check the output");
     if (m->result != SG_RESULT_NONE)
         return true;
@@ -173,11 +184,26 @@ static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
         return false;
     if (m->result != SG_RESULT_NONE)
         return true;
-    if (!take_version(a, m, &facts, err))
+    if (!take_version(a, m, o, facts, err))
         return false;
     if (m->result != SG_RESULT_NONE)
         return true;
-    return write_receipt(a, m, &facts, seconds, err);
+    return write_receipt(a, m, facts, seconds, err);
+}
+
+/* Steps 4 and 5. The job's processes are gone: its files are listed once. */
+static bool complete(struct sg_attempt *a, struct sg_member *m, double seconds,
+                     struct sg_error *err)
+{
+    struct sg_output_facts facts;
+    struct sg_output *o;
+    bool ok;
+
+    if (!sg_output_look(a->run->store, m->dir, &o, &facts, err))
+        return sg_error_wrap(err, "check the output");
+    ok = accept(a, m, o, &facts, seconds, err);
+    sg_output_free(o);
+    return ok;
 }
 
 /* Whatever the job left that could be taken for a marker goes before the claim does. */
@@ -186,6 +212,8 @@ static void give_up(struct sg_attempt *a, struct sg_member *m)
     struct sg_error err = SG_ERROR_INIT;
     bool ours = true;
 
+    if (a->away)
+        goto leave;
     if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, &err) || !ours)
         goto leave; /* the node is another run's now: nothing of it is ours to touch */
     if (sg_member_remove_marker(a, m, &err)) {
@@ -269,12 +297,15 @@ static void finish_member(struct sg_attempt *a, struct sg_member *m, int64_t mad
     if (o->result != SG_RESULT_OK && !is_credited(a, m, done)) {
         sg_member_result(m, o->result, "%s", o->why);
         m->code = o->code;
+    } else if (a->away) { /* of a member before */
+        sg_member_result(m, SG_RESULT_FAILED, "the store is away");
+        m->code = SG_ERROR_AWAY;
     } else if (!meet_members(a, m, made_first, o, &err) ||
                (m->result == SG_RESULT_NONE && !complete(a, m, o->seconds, &err))) {
         if (sg_store_is_stopped(a->run->store))
             sg_member_result(m, SG_RESULT_INTERRUPTED, "interrupted");
         else
-            sg_member_failed(m, &err);
+            sg_member_failed(a, m, &err);
     }
     if (m->result == SG_RESULT_NONE) {
         m->result = SG_RESULT_OK;

@@ -24,14 +24,15 @@ void sg_outcome_add(struct sg_outcome *o, enum sg_result result, enum sg_error_c
     o->n_result[result]++;
     o->n_bug += code == SG_ERROR_BUG;
     o->n_system += code == SG_ERROR_SYSTEM || code == SG_ERROR_MEMORY;
+    o->n_away += code == SG_ERROR_AWAY;
 }
 
 /*
  * The exit status of section 3, where no signal and no error that ended the run comes first: a node
- * that a bug of ours (70) or this machine (71) made fail; a failed node (1) before timeouts alone
- * (5) before nodes left to another run (4) before blocked ones (3). What lies behind a failed or
- * busy node doesn't change it, so blocked nodes count only where nothing failed and nothing was
- * busy.
+ * that a bug of ours (70), this machine (71) or a store that has gone away (74) made fail; a failed
+ * node (1) before timeouts alone (5) before nodes left to another run (4) before blocked ones (3).
+ * What lies behind a failed or busy node doesn't change it, so blocked nodes count only where
+ * nothing failed and nothing was busy.
  */
 int sg_outcome_status(const struct sg_outcome *o)
 {
@@ -41,6 +42,8 @@ int sg_outcome_status(const struct sg_outcome *o)
         return 70;
     if (o->n_system > 0)
         return 71;
+    if (o->n_away > 0)
+        return 74;
     for (int r = 0; r < SG_RESULT_COUNT; r++)
         if (sg_result_is_failure((enum sg_result)r) && r != SG_RESULT_TIMEOUT)
             failed += o->n_result[r];

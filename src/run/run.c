@@ -23,6 +23,63 @@ void sg_run_fail(struct sg_run *r, const struct sg_error *err)
     }
 }
 
+/* ---- a store that may have given our claims to others ---- */
+
+static void kill_the_rest(void *ctx)
+{
+    struct sg_run *r = ctx;
+
+    r->fence = NULL;
+    sg_sched_interrupt(r->sched);
+    sg_run_pump(r);
+}
+
+static void on_fence(void *ctx)
+{
+    struct sg_run *r = ctx;
+
+    r->fence = NULL;
+    sg_run_look_at_fence(r);
+    sg_run_pump(r);
+}
+
+static void fence_timer(struct sg_run *r, int64_t ms, sg_timer_fn *fn)
+{
+    struct sg_mono at = { sg_mono_now().ns + ms * SG_NS_PER_MS };
+    struct sg_error err = SG_ERROR_INIT;
+
+    if (!sg_loop_timer(r->c.loop, at, fn, r, &r->fence, &err))
+        sg_run_fail(r, &err);
+}
+
+/* As an interrupt does, but no grace goes on for longer than the claims last: others may begin the
+ * same nodes then. */
+void sg_run_look_at_fence(struct sg_run *r)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_fence f;
+
+    if (r->lost || r->over)
+        return;
+    sg_timer_cancel(r->c.loop, r->fence);
+    r->fence = NULL;
+    if (!sg_store_fenced(r->c.store, &f)) {
+        if (f.again_ms > 0)
+            fence_timer(r, f.again_ms, on_fence);
+        return;
+    }
+    r->lost = true;
+    memcpy(r->fence_why, f.why, sizeof(r->fence_why));
+    if (!r->failed && r->signo == 0) {
+        sg_error_set(&err, SG_ERROR_STORE, 0, "%s", f.why);
+        sg_run_fail(r, &err);
+    }
+    if (f.left_ms > 0)
+        fence_timer(r, f.left_ms, kill_the_rest);
+    else
+        kill_the_rest(r);
+}
+
 /* ---- what the scheduler says ---- */
 
 static void job_done(struct sg_run *r, const struct sg_action *act)
@@ -416,7 +473,9 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
                                               .boot = c->boot,
                                               .scratch = r->scratch,
                                               .environ_ = c->environ_,
-                                              .gone = r->gone };
+                                              .gone = r->gone,
+                                              .recipes = calloc(r->graph->n_stages + 1,
+                                                                sizeof(_Atomic uint64_t)) };
     *ret = r;
     return true;
 }
@@ -441,6 +500,7 @@ void sg_run_free(struct sg_run *r)
     free(r->result);
     free(r->jobs);
     free(r->gone);
+    free(r->attempt_run.recipes);
     free(r->stages);
     free(r->own_group);
     free(r->pools);
@@ -477,6 +537,14 @@ static void tell_room(struct sg_run *r)
     }
 }
 
+/* Of an error that ended the run. */
+static int status_of(enum sg_error_code code)
+{
+    if (code == SG_ERROR_STORE || code == SG_ERROR_AWAY)
+        return 74;
+    return code == SG_ERROR_BUG ? 70 : 71;
+}
+
 bool sg_run_go(struct sg_run *r, struct sg_error *err)
 {
     struct sg_event e = sg_run_event(r, SG_EVENT_RUN_STARTED);
@@ -491,16 +559,20 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     sg_run_tell_not_jobs(r);
     tell_room(r);
     sg_plan_settled(r->c.plan, drop_settled, r);
+    sg_run_look_at_fence(r);
     sg_run_pump(r);
     if (!r->over && !sg_loop_run(r->c.loop, err))
         return false;
+    sg_timer_cancel(r->c.loop, r->fence);
+    r->fence = NULL;
     e = sg_run_event(r, SG_EVENT_RUN_FINISHED);
     e.signo = r->signo;
     e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&r->outcome);
     if (r->failed && !r->signo)
-        e.exit_status = r->err.code == SG_ERROR_STORE ? 74 : r->err.code == SG_ERROR_BUG ? 70 : 71;
+        e.exit_status = status_of(r->err.code);
     e.seconds = (double)(sg_mono_now().ns - before.ns) / 1e9;
     memcpy(e.n_result, r->outcome.n_result, sizeof(e.n_result));
+    e.has_traffic = sg_store_counted(r->c.store, &e.traffic);
     sg_run_emit(r, &e);
     if (r->failed) {
         *err = r->err;
@@ -523,6 +595,8 @@ void sg_run_suspend(struct sg_run *r, bool suspended)
 {
     r->suspended = suspended;
     sg_sched_suspend(r->sched, suspended || r->pressed);
+    if (!suspended) /* before a job goes on that another run may have begun again */
+        sg_run_look_at_fence(r);
     for (struct sg_active *a = r->active; a; a = a->next)
         if (a->process)
             sg_job_pause(a->process, suspended);

@@ -185,6 +185,12 @@ bool sg_sched_result_of(struct sg_sched *s, struct sg_mono now, uint32_t job, en
     return answer(s, err);
 }
 
+void sg_sched_give_up(struct sg_sched *s)
+{
+    if (s->halt == SG_HALT_NOT)
+        halt(s, SG_HALT_KEEP_GOING, SG_ON_GIVEN_UP);
+}
+
 void sg_sched_interrupt(struct sg_sched *s)
 {
     if (s->halt == SG_HALT_NOT || s->halt == SG_HALT_KEEP_GOING)

@@ -1,5 +1,6 @@
 #include "stagegraph/store.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,34 @@ static const char *file_uri_path(const char *root)
     return rest[0] == '/' ? rest : NULL;
 }
 
+bool sg_store_is_remote(const char *root)
+{
+    static const char *const schemes[] = { "hdfs:", "webhdfs:", "swebhdfs:" };
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (strncmp(root, schemes[i], strlen(schemes[i])) == 0)
+            return true;
+    return false;
+}
+
+/* curl, and what comes with it, take longer to load than a plan of three nodes takes in all. */
+static bool open_module(const struct sg_store_config *config, struct sg_store **ret,
+                        struct sg_error *err)
+{
+    sg_store_open_fn *open_store = NULL;
+    void *module, *symbol;
+
+    if (!SG_EXPECT(config->module != NULL, err))
+        return false;
+    module = dlopen(config->module, RTLD_NOW | RTLD_LOCAL);
+    symbol = module != NULL ? dlsym(module, SG_WEBHDFS_SYMBOL) : NULL;
+    if (symbol == NULL)
+        return sg_error_set(err, SG_ERROR_SYSTEM, 0, "root %s: load WebHDFS: %s", config->root,
+                            dlerror());
+    memcpy(&open_store, &symbol, sizeof(open_store)); /* ISO C has no such cast */
+    return open_store(config, ret, err); /* the module stays: threads of curl's may outlive us */
+}
+
 bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
                    struct sg_error *err)
 {
@@ -31,15 +60,18 @@ bool sg_store_open(const struct sg_store_config *config, struct sg_store **ret,
     path = file_uri_path(root);
     if (path != NULL)
         return sg_file_store_open(path, config->sync, NULL, ret, err);
+    if (sg_store_is_remote(root))
+        return open_module(config, ret, err);
     colon = strchr(root, ':');
     if (strncmp(root, "file:", 5) == 0)
         return sg_error_set(err, SG_ERROR_GRAPH, 0, "root %s: write file:///absolute/path", root);
     if (colon == NULL || strchr(root, '/') < colon)
         return sg_error_set(err, SG_ERROR_GRAPH, 0, "root %s: neither an absolute path nor a URI",
                             root);
-    return sg_error_set(err, SG_ERROR_GRAPH, 0,
-                        "root %s: no store for %.*s: (known: a path, file:)", root,
-                        (int)(colon - root), root);
+    return sg_error_set(
+        err, SG_ERROR_GRAPH, 0,
+        "root %s: no store for %.*s: (known: a path, file:, hdfs:, webhdfs:, swebhdfs:)", root,
+        (int)(colon - root), root);
 }
 
 void sg_store_free(struct sg_store *s)
@@ -99,6 +131,39 @@ bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err)
 {
     return s->ops->stat_many(s, paths, n, ret, err);
+}
+
+void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                       const bool *receipts, size_t n)
+{
+    if (s->ops->receipts != NULL)
+        s->ops->receipts(s, paths, entries, receipts, n);
+}
+
+bool sg_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    if (s->ops->stat_dirs == NULL)
+        return s->ops->stat_many(s, paths, n, ret, err);
+    return s->ops->stat_dirs(s, paths, n, ret, err);
+}
+
+bool sg_store_is_write_once(const struct sg_store *s)
+{
+    return s->write_once;
+}
+
+unsigned sg_store_threads(const struct sg_store *s)
+{
+    return s->threads;
+}
+
+bool sg_store_counted(struct sg_store *s, struct sg_store_traffic *ret)
+{
+    if (s->ops->counted == NULL)
+        return false;
+    s->ops->counted(s, ret);
+    return true;
 }
 
 bool sg_store_list(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,
@@ -171,6 +236,15 @@ bool sg_store_read_marker(struct sg_store *s, const char *dir, const char *name,
     return s->ops->read_marker(s, dir, name, limit, out, ret, err);
 }
 
+bool sg_store_read_seen(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    if (s->ops->read_seen == NULL)
+        return s->ops->read_marker(s, dir, name, limit, out, ret, err);
+    return s->ops->read_seen(s, dir, name, seen, limit, out, ret, err);
+}
+
 bool sg_store_put_marker(struct sg_store *s, const char *dir, const char *name,
                          struct sg_span receipt, struct sg_entry *ret, struct sg_error *err)
 {
@@ -234,6 +308,14 @@ bool sg_store_claim_look(struct sg_store *s, const char *path, sg_store_claim_fn
                          struct sg_error *err)
 {
     return s->ops->claim_look(s, path, fn, ctx, err);
+}
+
+bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret)
+{
+    if (s->ops->fenced != NULL)
+        return s->ops->fenced(s, ret);
+    *ret = (struct sg_fence){ .again_ms = 0 };
+    return false;
 }
 
 bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)

@@ -18,6 +18,14 @@ struct sg_store_ops {
     bool (*stat)(struct sg_store *s, const char *path, struct sg_entry *ret, struct sg_error *err);
     bool (*stat_many)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                       struct sg_error *err);
+    /* NULL: nothing is made of it */
+    void (*receipts)(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
+                     const bool *receipts, size_t n);
+    /* NULL: as stat_many */
+    bool (*stat_dirs)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
+                      struct sg_error *err);
+    /* NULL: nothing is counted */
+    void (*counted)(struct sg_store *s, struct sg_store_traffic *ret);
     bool (*list)(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,
                  struct sg_error *err);
     bool (*walk)(struct sg_store *s, const char *dir, sg_store_walk_fn *fn, void *ctx,
@@ -34,6 +42,10 @@ struct sg_store_ops {
     bool (*put)(struct sg_store *s, const char *path, struct sg_span text, struct sg_error *err);
     bool (*read_marker)(struct sg_store *s, const char *dir, const char *name, size_t limit,
                         struct sg_buf *out, struct sg_entry *ret, struct sg_error *err);
+    /* NULL: as read_marker */
+    bool (*read_seen)(struct sg_store *s, const char *dir, const char *name,
+                      const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                      struct sg_entry *ret, struct sg_error *err);
     bool (*put_marker)(struct sg_store *s, const char *dir, const char *name,
                        struct sg_span receipt, struct sg_entry *ret, struct sg_error *err);
     bool (*rename_marker)(struct sg_store *s, const char *dir, const char *name, const char *to,
@@ -53,6 +65,7 @@ struct sg_store_ops {
                        struct sg_error *err);
     bool (*claim_look)(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
                        struct sg_error *err);
+    bool (*fenced)(struct sg_store *s, struct sg_fence *ret); /* NULL: never */
     bool (*now)(struct sg_store *s, struct sg_wall *ret, struct sg_error *err);
 };
 
@@ -61,7 +74,15 @@ struct sg_store {
     char *root, *uri; /* owned; sg_store_free() frees them */
     bool sync;
     atomic_bool stopped; /* checksums end as soon as they can */
+    bool write_once;
+    unsigned threads;
 };
+
+/* What stagegraph-webhdfs.so exports, for the remote schemes. */
+typedef bool sg_store_open_fn(const struct sg_store_config *config, struct sg_store **ret,
+                              struct sg_error *err);
+#define SG_WEBHDFS_SYMBOL "sg_webhdfs_open"
+sg_store_open_fn sg_webhdfs_open;
 
 struct sg_io;
 

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 struct stream {
@@ -148,6 +149,7 @@ struct e2e_proc *e2e_start_argv_on_terminal(struct e2e *t, int columns, int rows
 {
     struct e2e_proc *p = new_proc(t, argv);
     struct winsize size = { .ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows };
+    struct termios mode;
     bool has_term = false;
     int master;
 
@@ -158,6 +160,12 @@ struct e2e_proc *e2e_start_argv_on_terminal(struct e2e *t, int columns, int rows
     p->pid = forkpty(&master, NULL, NULL, &size);
     if (p->pid < 0)
         fail_msg("forkpty: %s", strerror(errno));
+    /* ^C makes the kernel drop what was written and not read yet, at about the time at which the
+     * program answers the signal. */
+    if (p->pid > 0 && tcgetattr(master, &mode) == 0) {
+        mode.c_lflag |= NOFLSH;
+        (void)tcsetattr(master, TCSANOW, &mode);
+    }
     if (p->pid == 0)
         become(t, argv);
     (void)fcntl(master, F_SETFD, FD_CLOEXEC);

@@ -272,6 +272,7 @@ static void write_facts(struct lab *l)
 static void set_now(struct lab *l, int hour)
 {
     l->now_h = hour;
+    l->is_resumable = false; /* that would be as of then */
     e2e_setenv(l->t, "STAGEGRAPH_NOW",
                e2e_text(l->t, "2024-01-%02dT%02d:00Z", 1 + hour / 24, hour % 24));
 }
@@ -685,8 +686,8 @@ static void assert_nothing_is_left(struct lab *l, bool ran)
         const char *dir, *begins;
         bool if_ran; /* a run without a job leaves the state directory alone */
     } rows[] = {
+        /* not _stagegraph/exclusive: a dead one is there until its stage has something to run */
         { "warehouse/_stagegraph/claims", "", false },
-        { "warehouse/_stagegraph/exclusive", "", true },
         { "warehouse", ".", true },
         { ".stagegraph/pools", "wait.", true },
         { ".stagegraph/runs", "", true },
@@ -721,6 +722,14 @@ static void assert_ran_the_rest(struct lab *l, const char *events)
     }
 }
 
+/* A run that was killed when its range was done, and the history knew; what is stale lies outside
+ * of it. */
+static bool was_over(struct lab *l)
+{
+    e2e_run(l->t, 0, "history --limit 1 --json");
+    return strstr(l->t->out, "\"exit_status\":0") != NULL;
+}
+
 /* Undisturbed, by `resume` where there is something to resume. */
 static void take_up_again(struct lab *l)
 {
@@ -731,8 +740,7 @@ static void take_up_again(struct lab *l)
     e2e_remove(l->t, "fail");
     e2e_write(l->t, "fail/none", "");
     stale = ask_plan(l);
-    /* It may have been killed when all was done and recorded. */
-    what = l->is_resumable && stale != 0 ? "resume" : "run";
+    what = l->is_resumable && stale != 0 && !was_over(l) ? "resume" : "run";
     read_log(l, NULL);
     (void)forget_jobs(l);
     l->two_runs = false;

@@ -55,20 +55,6 @@ static int set_up_in_memory(void **state)
     return failed;
 }
 
-static void set_up(struct e2e *t, const char *now)
-{
-    copy(t, "graphs/hourly.ini");
-    copy(t, "graphs/hourly/scripts/spark_submit.sh");
-    e2e_edit(t, "graphs/hourly.ini", "[store]\n", "[store]\nsync = no\n");
-    e2e_write(t, "graphs/hourly/jobs/bronze/run_bronze_pipeline.py", "");
-    e2e_write(t, "graphs/hourly/jobs/silver/run_silver_pipeline.py", "");
-    e2e_write(t, "graphs/hourly/jobs/gold/run_gold_pipeline.py", "");
-    e2e_write(t, "bin/spark-submit", spark_submit);
-    assert_int_equal(chmod(e2e_path(t, "bin/spark-submit"), 0755), 0);
-    e2e_setenv(t, "PATH", e2e_text(t, "%s/bin:%s", t->dir, getenv("PATH")));
-    e2e_setenv(t, "STAGEGRAPH_NOW", now);
-}
-
 /* An hour of 2024 as the jobs are told it; 8784 is the first of 2025. */
 static char *hour(struct e2e *t, int n)
 {
@@ -78,6 +64,37 @@ static char *hour(struct e2e *t, int n)
 
     (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
     return e2e_text(t, "%s", text);
+}
+
+/* What others deliver: the dimensions, and the first so many hours. */
+static void land(struct e2e *t, int hours)
+{
+    e2e_write(t, "graphs/hourly/warehouse/dims/_DONE", "");
+    for (int i = 0; i < hours; i++) {
+        const char *at = hour(t, i);
+
+        e2e_write(
+            t, e2e_text(t, "graphs/hourly/warehouse/landing/dt=%.10s/hr=%.2s/_DONE", at, at + 11),
+            "");
+    }
+}
+
+/* The graph as it is shipped, but that its data begin with 2024. */
+static void set_up(struct e2e *t, const char *now, int hours)
+{
+    copy(t, "graphs/hourly.ini");
+    copy(t, "graphs/hourly/scripts/spark_submit.sh");
+    e2e_edit(t, "graphs/hourly.ini", "[store]\n", "[store]\nsync = no\n");
+    e2e_edit(t, "graphs/hourly.ini", "= 2013-01-01T05:00Z\n", "= 2024-01-01\n");
+    land(t, hours);
+    e2e_write(t, "graphs/hourly/jobs/common/pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/bronze/run_bronze_pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/silver/run_silver_pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/gold/run_gold_pipeline.py", "");
+    e2e_write(t, "bin/spark-submit", spark_submit);
+    assert_int_equal(chmod(e2e_path(t, "bin/spark-submit"), 0755), 0);
+    e2e_setenv(t, "PATH", e2e_text(t, "%s/bin:%s", t->dir, getenv("PATH")));
+    e2e_setenv(t, "STAGEGRAPH_NOW", now);
 }
 
 static char *bronze(struct e2e *t, const char *timeout, const char *mode, int from, int to)
@@ -132,7 +149,7 @@ static void hourly_makes_the_newest_hour_and_the_day_so_far(void **state)
     struct e2e *t = *state;
     static const char skip[] = "incremental --skip-validation";
 
-    set_up(t, "2024-01-01T02:06Z");
+    set_up(t, "2024-01-01T02:06Z", 3);
     e2e_run(t, 0, "hourly");
     submitted(t,
               e2e_text(t, "%s%s%s%s%s", bronze(t, "3600000", "upsert", 1, 2), silver(t, skip, 1, 2),
@@ -156,7 +173,7 @@ static void a_run_with_options_hands_them_to_the_jobs(void **state)
 {
     struct e2e *t = *state;
 
-    set_up(t, "2024-01-01T01:06Z");
+    set_up(t, "2024-01-01T01:06Z", 1);
     e2e_run(t, 0,
             "run --bronze-mode upsert --silver-mode incremental --skip-validation --gold-mode all");
     submitted(t, e2e_text(t, "%s%s%s", bronze(t, "3600000", "upsert", 0, 1),
@@ -166,6 +183,41 @@ static void a_run_with_options_hands_them_to_the_jobs(void **state)
     assert_null(e2e_read(t, "submitted"));
     e2e_run(t, 0, "run --bronze-mode full --silver-mode full --force=bronze,silver --upto silver");
     submitted(t, e2e_text(t, "%s%s", bronze(t, "3600000", "full", 0, 1), silver(t, "full", 0, 1)));
+}
+
+/* The driver is elsewhere then: what it needs of this machine goes along. */
+static void on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along(void **state)
+{
+    struct e2e *t = *state;
+    const char *scripts, *list;
+
+    set_up(t, "2024-01-01T01:06Z", 1);
+    e2e_run(t, 0, "run --only bronze --yarn-mode client");
+    submitted(t, e2e_text(t,
+                          "bronze 3600000 " CONF "--master yarn --deploy-mode client "
+                          "jobs/bronze/run_bronze_pipeline.py --mode upsert --start %s --end %s "
+                          "--out %s/graphs/hourly/warehouse/bronze\n",
+                          hour(t, 0), hour(t, 1), t->dir));
+    e2e_write(t, "graphs/hourly/inputs", "");
+    scripts = e2e_text(t, "%s/graphs/hourly/scripts", t->dir);
+    list = e2e_text(t, "%s/graphs/hourly/inputs", t->dir);
+    e2e_setenv(t, "STAGEGRAPH_STAGE", "test");
+    e2e_setenv(t, "STAGEGRAPH_INPUTS_FILE", list);
+    e2e_write(t, "bin/spark-submit", "#!/bin/sh\nfor w; do printf '[%s]' \"$w\"; done\n");
+    e2e_write(t, "script.py", "");
+    e2e_wait(e2e_start_argv(
+                 t, (const char *const[]){ "/bin/sh", "-c",
+                                           "bash graphs/hourly/scripts/spark_submit.sh --master "
+                                           "yarn --deploy-mode cluster script.py -- x",
+                                           NULL }),
+             0);
+    e2e_same(t->out,
+             e2e_text(t,
+                      "[--py-files][%s/../jobs/common/pipeline.py][--files][%s]"
+                      "[--conf][spark.yarn.appMasterEnv.STAGEGRAPH_INPUTS_FILE=inputs]"
+                      "[--master][yarn][--deploy-mode][cluster][script.py][x]",
+                      scripts, list),
+             __FILE__, __LINE__);
 }
 
 /* The command lines of the year, put together here: a stage's weeks from its first day on, the last
@@ -180,7 +232,7 @@ static void a_backfill_takes_a_year_week_by_week(void **state)
     char *got;
     size_t jobs = 0;
 
-    set_up(t, "2025-01-05T00:10Z");
+    set_up(t, "2025-01-05T00:10Z", days * 24);
     p = e2e_start(t, "backfill --bronze-start-date 2024-01-01 --bronze-end-date 2024-12-31");
     for (int day = 0; day < days; day += week) {
         int end = day + week < days ? day + week : days;
@@ -221,7 +273,7 @@ static void the_wrapper_says_what_is_wrong(void **state)
         { "script.py", "/nowhere", "/nowhere/bin/spark-submit is no program", 127 },
     };
 
-    set_up(t, "2024-01-01T01:06Z");
+    set_up(t, "2024-01-01T01:06Z", 1);
     e2e_write(t, "script.py", "");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *line =
@@ -249,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         e2e_test(hourly_makes_the_newest_hour_and_the_day_so_far),
         e2e_test(a_run_with_options_hands_them_to_the_jobs),
+        e2e_test(on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along),
         cmocka_unit_test_setup_teardown(a_backfill_takes_a_year_week_by_week, set_up_in_memory,
                                         e2e_teardown),
         e2e_test(the_wrapper_says_what_is_wrong),

@@ -43,6 +43,8 @@ bool sg_fake_store_open(const char *dir, bool sync, struct sg_fake_store **ret,
 void sg_fake_store_close(struct sg_fake_store *f); /* NULL is fine */
 struct sg_store *sg_fake_store_get(struct sg_fake_store *f);
 
+/* From now on its checksums can't be compared, as in an encryption zone of HDFS. */
+void sg_fake_store_encrypt(struct sg_fake_store *f);
 /* Counts and trace begin anew. */
 void sg_fake_store_arm(struct sg_fake_store *f, struct sg_fault fault);
 bool sg_fake_store_hit(const struct sg_fake_store *f); /* did the fault happen? */

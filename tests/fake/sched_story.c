@@ -210,6 +210,8 @@ void sg_story_happen(struct sg_story *t, const char *event)
 
     if (strcmp(a, "interrupt") == 0)
         sg_sched_interrupt(t->sched);
+    else if (strcmp(a, "enough") == 0)
+        sg_sched_give_up(t->sched);
     else if (strcmp(a, "suspend") == 0 || strcmp(a, "resume") == 0)
         sg_sched_suspend(t->sched, a[0] == 's');
     else if (a[0] == '+')

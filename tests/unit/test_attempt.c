@@ -326,6 +326,24 @@ static void without_a_place_for_its_files_an_attempt_fails_and_leaves_no_claim(v
     trial_close(&t);
 }
 
+/* Each question would take the deadline; and the claim, dead, makes the node stale. */
+static void of_a_store_that_is_away_nothing_more_is_asked_and_the_claim_stays(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    trial_open(&t, GRAPH);
+    trial_begin(&t, TRIAL_NODE);
+    trial_work(&t, "v1");
+    t.a->away = true;
+    trial_end(&t, SG_RESULT_OK);
+    assert_result(&t, SG_RESULT_FAILED);
+    assert_int_equal(t.a->members[0].code, SG_ERROR_AWAY);
+    assert_true(has(&t, TRIAL_CLAIM));
+    assert_stale(&t, TRIAL_NODE, "interrupted");
+    trial_close(&t);
+}
+
 /* ---- batches ---- */
 
 #define BATCHED                                                                                    \
@@ -857,6 +875,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_job_gets_its_words_and_files),
         cmocka_unit_test(what_a_job_did_to_its_files_the_next_one_does_not_see),
         cmocka_unit_test(without_a_place_for_its_files_an_attempt_fails_and_leaves_no_claim),
+        cmocka_unit_test(of_a_store_that_is_away_nothing_more_is_asked_and_the_claim_stays),
         cmocka_unit_test(neighbours_that_share_an_input_name_it_once),
         cmocka_unit_test(members_are_judged_one_by_one),
         cmocka_unit_test(a_dead_claim_whose_receipt_is_there_is_only_dropped),

@@ -471,6 +471,32 @@ static void nothing_to_do_is_one_line_and_the_debt(void **state)
     }
 }
 
+static void verbose_counts_the_requests_of_a_store_that_sends_some(void **state)
+{
+    static const char nothing[] = "Nothing to do: 147 fresh. (--force runs it anyway)\n";
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool verbose = i & 1, counted = i & 2;
+        struct sg_event e;
+        struct show s;
+
+        plan_hour(&s);
+        fake_plan_set(s.plan, NULL, 0, (const uint32_t[3]){ 72, 72, 3 });
+        open_show(&s, (struct sg_out_config){ 0 },
+                  (struct sg_console_config){ .verbose = verbose });
+        start_run(&s);
+        assert_string_equal(shown(&s), nothing);
+        e = event_of(&s, SG_EVENT_RUN_FINISHED);
+        e.has_traffic = counted;
+        e.traffic = (struct sg_store_traffic){ .requests = 1234, .bytes = 831000 };
+        send(&s, &e);
+        assert_string_equal(shown(&s),
+                            verbose && counted ? "Store: 1,234 requests, 812 KiB\n" : "");
+        close_show(&s);
+    }
+}
+
 static void quiet_tells_failures_and_results(void **state)
 {
     struct show s;
@@ -963,6 +989,7 @@ int main(void)
         cmocka_unit_test(an_unchanged_input_leaves_the_rest_alone),
         cmocka_unit_test(what_the_plan_found_blocked_or_busy_is_listed_once),
         cmocka_unit_test(nothing_to_do_is_one_line_and_the_debt),
+        cmocka_unit_test(verbose_counts_the_requests_of_a_store_that_sends_some),
         cmocka_unit_test(quiet_tells_failures_and_results),
         cmocka_unit_test(notices_go_where_diagnostics_go),
         cmocka_unit_test(many_jobs_have_a_line_each),

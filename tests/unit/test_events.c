@@ -152,6 +152,10 @@ static void each_event_has_its_fields(void **state)
                             "\"unchanged\":0,\"completed\":0,\"failed\":0,\"timeout\":0,"
                             "\"check_failed\":0,\"input_moved\":0,\"trespass\":0,\"oom\":0,"
                             "\"interrupted\":0,\"blocked\":0,\"busy\":0}}\n");
+    e.has_traffic = true;
+    e.traffic = (struct sg_store_traffic){ 97, 831000 };
+    assert_non_null(
+        strstr(send(&s, &e), "\"busy\":0},\"store_requests\":97,\"store_bytes\":831000}\n"));
     close_stream(&s);
 }
 

@@ -126,14 +126,17 @@ static void a_version_of_the_run_is_new_each_time(void **state)
     } rows[] = {
         { "output_version = run", "" },
         { "version_limit = 1", "larger than version_limit" },
+        { "", "lies in an encryption zone" },
     };
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct sg_hash128 first, second;
         struct trial t;
 
         trial_open(&t, with(rows[i].keys));
+        if (i == 2)
+            sg_fake_store_encrypt(t.fake);
         t.forced = true;
         for (int n = 0; n < 2; n++) {
             trial_begin(&t, TRIAL_NODE);

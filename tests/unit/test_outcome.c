@@ -81,6 +81,8 @@ static void a_failure_of_ours_or_of_the_machine_comes_first(void **state)
     } rows[] = {
         { "the job alone", { SG_ERROR_NONE }, 1 },
         { "the store of an attempt", { SG_ERROR_STORE }, 1 },
+        { "a store that is away", { SG_ERROR_NONE, SG_ERROR_AWAY, SG_ERROR_STORE }, 74 },
+        { "the machine, and no store", { SG_ERROR_AWAY, SG_ERROR_SYSTEM }, 71 },
         { "no process to be had", { SG_ERROR_SYSTEM }, 71 },
         { "no memory", { SG_ERROR_MEMORY }, 71 },
         { "a job, then no process", { SG_ERROR_NONE, SG_ERROR_SYSTEM }, 71 },

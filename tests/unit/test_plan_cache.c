@@ -313,6 +313,187 @@ static void a_damaged_cache_changes_nothing(void **state)
     world_close(&w);
 }
 
+/* ---- a store where files are written once, and where looking costs requests */
+
+#define LOADS 40u
+
+static atomic_uint n_listed, n_looked;
+
+static bool count_list(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,
+                       struct sg_error *err)
+{
+    atomic_fetch_add(&n_listed, strncmp(dir, "landing", 7) == 0);
+    return system_ops->list(s, dir, fn, ctx, err);
+}
+
+static bool count_stat(struct sg_store *s, const char *path, struct sg_entry *ret,
+                       struct sg_error *err)
+{
+    atomic_fetch_add(&n_looked, strncmp(path, "landing", 7) == 0);
+    return system_ops->stat(s, path, ret, err);
+}
+
+static unsigned listings(struct world *w)
+{
+    atomic_store(&n_listed, 0);
+    atomic_store(&n_looked, 0);
+    world_plan(w);
+    assert_int_equal(n_looked, 0);
+    return atomic_load(&n_listed);
+}
+
+static void open_remote(struct world *w, const char *graph)
+{
+    char node[40];
+
+    world_open(w, graph);
+    system_ops = w->store->ops;
+    ops = *system_ops;
+    ops.now = tomorrow;
+    ops.list = count_list;
+    ops.stat = count_stat;
+    w->store->ops = &ops;
+    w->store->write_once = true;
+    w->store->threads = 3;
+    world_at(w, "2024-01-02T16:00:00Z"); /* 40 hours */
+    for (unsigned i = 0; i < LOADS; i++) {
+        (void)snprintf(node, sizeof(node), "landing@2024-01-%02uT%02u", 1 + i / 24, i % 24);
+        world_source(w, node, "rows");
+    }
+    world_build_all(w);
+    make_state(w);
+}
+
+static void a_source_in_the_directory_that_it_was_is_not_listed(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    assert_int_equal(listings(&w), LOADS);
+    assert_int_equal(listings(&w), 0);
+    world_assert_counts(&w, 0, LOADS, 0, 0, 0);
+    scratch_write(&w.scratch, "store/landing/2024-01-01/03/more", "more");
+    assert_int_equal(listings(&w), 1);
+    assert_says(&w, "bronze@2024-01-01T03", "run input landing");
+    assert_int_equal(listings(&w), 0);
+    assert_says(&w, "bronze@2024-01-01T03", "run input landing");
+    world_lose(&w, "landing@2024-01-01T05");
+    assert_int_equal(listings(&w), 0);
+    assert_says(&w, "bronze@2024-01-01T05", "fresh"); /* it is as it was read */
+    world_close(&w);
+}
+
+static void a_source_that_its_directory_does_not_tell_is_listed_each_time(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    scratch_write(&w.scratch, "store/landing/2024-01-01/03/part/x", "x"); /* nested */
+    scratch_age(&w.scratch, "store/landing/2024-01-01/04/data", -90000);  /* of the future */
+    scratch_age(&w.scratch, "store/landing/2024-01-01/05/_DONE", -90000);
+    assert_int_equal(listings(&w), LOADS);
+    assert_int_equal(listings(&w), 3);
+    assert_says(&w, "bronze@2024-01-01T03", "run input landing");
+    scratch_write(&w.scratch, "store/landing/2024-01-01/03/part/x", "longer");
+    scratch_write(&w.scratch, "store/landing/2024-01-01/04/data", "longer");
+    assert_int_equal(listings(&w), 3);
+    assert_says(&w, "bronze@2024-01-01T04", "run input landing");
+    world_close(&w);
+}
+
+static void another_rule_for_a_source_takes_its_version_anew(void **state)
+{
+    static const char by_marker[] = HEAD LANDING "identity = marker\n" BRONZE;
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    assert_int_equal(listings(&w), LOADS);
+    world_graph(&w, by_marker);
+    assert_int_equal(listings(&w), LOADS);
+    assert_int_equal(listings(&w), 0);
+    world_graph(&w, HEAD LANDING BRONZE);
+    assert_int_equal(listings(&w), LOADS);
+    world_close(&w);
+}
+
+static void few_markers_are_kept_where_they_are_dear(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    ops.read_marker = count_read;
+    assert_int_equal(reads(&w), LOADS);
+    assert_int_equal(reads(&w), 0);
+    world_build_as(&w, "bronze@2024-01-01T03", "other");
+    assert_int_equal(reads(&w), 1);
+    assert_int_equal(reads(&w), 0);
+    world_close(&w);
+}
+
+static atomic_uint n_seen;
+
+static bool read_seen(struct sg_store *s, const char *dir, const char *name,
+                      const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                      struct sg_entry *ret, struct sg_error *err)
+{
+    bool ok = system_ops->read_marker(s, dir, name, limit, out, ret, err);
+
+    assert_true(ok && seen->kind == SG_ENTRY_FILE && seen->ident.id == ret->ident.id);
+    atomic_fetch_add(&n_seen, 1);
+    return ok;
+}
+
+static void what_was_seen_is_handed_to_whoever_reads_it(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    ops.read_seen = read_seen;
+    ops.read_marker = count_read;
+    world_lose(&w, "bronze@2024-01-01T05");
+    atomic_store(&n_seen, 0);
+    assert_int_equal(reads(&w), 0);
+    assert_int_equal(n_seen, LOADS - 1);
+    world_close(&w);
+}
+
+static const char *told[4 * LOADS];
+static size_t n_told;
+
+static void keep_receipts(struct sg_store *s, const char *const *paths,
+                          const struct sg_entry *entries, const bool *receipts, size_t n)
+{
+    (void)s;
+    n_told = 0;
+    for (size_t i = 0; i < n; i++)
+        if (receipts[i]) {
+            assert_int_equal(entries[i].kind, SG_ENTRY_FILE);
+            told[n_told++] = paths[i];
+        }
+}
+
+static void the_store_is_told_which_markers_are_receipts(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE);
+    ops.receipts = keep_receipts;
+    world_marker(&w, "bronze@2024-01-01T03", "");
+    world_marker(&w, "bronze@2024-01-01T04", "{");
+    world_lose(&w, "bronze@2024-01-01T05");
+    for (int i = 0; i < 2; i++) { /* what the cache knows is told as well */
+        world_plan(&w);
+        assert_int_equal(n_told, LOADS - 3);
+    }
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +502,12 @@ int main(void)
         cmocka_unit_test(a_change_that_hides_is_seen),
         cmocka_unit_test(young_markers_are_not_kept),
         cmocka_unit_test(a_damaged_cache_changes_nothing),
+        cmocka_unit_test(a_source_in_the_directory_that_it_was_is_not_listed),
+        cmocka_unit_test(a_source_that_its_directory_does_not_tell_is_listed_each_time),
+        cmocka_unit_test(another_rule_for_a_source_takes_its_version_anew),
+        cmocka_unit_test(few_markers_are_kept_where_they_are_dear),
+        cmocka_unit_test(what_was_seen_is_handed_to_whoever_reads_it),
+        cmocka_unit_test(the_store_is_told_which_markers_are_receipts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -768,6 +768,17 @@ static void keep_going_counts_nodes_of_a_job(void **state)
                                             "a2 failed => a2 failed, a3 blocked (enough), over\n");
 }
 
+static void when_it_is_given_up_what_runs_goes_on_and_nothing_is_tried_again(void **state)
+{
+    (void)state;
+    sg_story_check("-j 2\nstage a retries=3\na1:\na2:\na3:\nb1: a2\n",
+                   "go => start a1, start a2, wait\n"
+                   "enough => a3 blocked (enough), b1 blocked (enough), wait\n"
+                   "a1 failed => a1 failed, wait\n"
+                   "enough => wait\n"
+                   "a2 ok => a2 ok, over\n");
+}
+
 static void a_partly_done_job_is_a_success_and_then_a_failure(void **state)
 {
     (void)state;
@@ -844,6 +855,7 @@ int main(void)
         cmocka_unit_test(a_long_chain_is_blocked_by_its_first_job),
         cmocka_unit_test(what_needs_a_partly_done_job_goes_on),
         cmocka_unit_test(keep_going_counts_nodes_of_a_job),
+        cmocka_unit_test(when_it_is_given_up_what_runs_goes_on_and_nothing_is_tried_again),
         cmocka_unit_test(a_partly_done_job_is_a_success_and_then_a_failure),
         cmocka_unit_test(the_rest_of_a_job_is_tried_at_once_and_anew),
         cmocka_unit_test(a_rest_that_may_not_start_any_more_is_given_up),

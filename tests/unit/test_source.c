@@ -12,6 +12,7 @@
 
 #include "stagegraph/marker.h"
 
+#include "../../src/store/store_impl.h"
 #include "scratch_store.h"
 
 static struct scratch dir;
@@ -32,14 +33,22 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool there;
+static bool there, steady;
 static int64_t unsettled_ns;
 static struct sg_hash128 version;
 
 static bool look(const char *marker, enum sg_source_identity identity, int64_t settle_s)
 {
-    OK(sg_source_examine(store, "in", marker, identity, settle_s, &there, &unsettled_ns, &version,
-                         &err));
+    const struct sg_source source = {
+        .path = "in", .marker = marker, .identity = identity, .settle_s = settle_s, .keep = true
+    };
+    struct sg_source_state st;
+
+    OK(sg_source_examine(store, &source, &st, &err));
+    there = st.there;
+    steady = st.steady;
+    unsettled_ns = st.unsettled_ns;
+    version = st.version;
     assert_false(there && unsettled_ns >= 0);
     assert_true(there != sg_hash128_is(version, (struct sg_hash128){ 0, 0 }));
     return there;
@@ -192,6 +201,84 @@ static void names_are_relative_and_in_no_order(void **state)
     assert_false(sg_hash128_is(before, version)); /* names count, unlike in outputs */
 }
 
+/* With a marker it is there, but what it will be when the file is closed no directory tells. */
+static void a_source_with_a_file_that_is_being_written_is_not_steady(void **state)
+{
+    int fd;
+
+    (void)state;
+    store->write_once = true;
+    scratch_write(&dir, "in/a", "");
+    scratch_write(&dir, "in/_DONE", "");
+    scratch_age(&dir, "in/_DONE", 400);
+    fd = open(scratch_path(&dir, "in/a"), O_WRONLY);
+    assert_true(fd >= 0);
+    scratch_age(&dir, "in/a", 400);
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_false(steady);
+    close(fd);
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_true(steady);
+    fd = open(scratch_path(&dir, "in/_DONE"), O_WRONLY);
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_false(steady);
+    scratch_age(&dir, "in/_DONE", 90000); /* nobody writes a day on a marker */
+    assert_true(look("_DONE", SG_SOURCE_LISTING, 0));
+    assert_true(steady);
+    close(fd);
+}
+
+/* Where files are written once the directory is listed instead of walked. */
+static void a_store_of_files_that_are_written_once_has_the_same_versions(void **state)
+{
+    static const struct {
+        const char *label, *name;
+        int64_t age_s;
+        bool steady[3]; /* without a marker; with one; by the marker alone */
+    } steps[] = {
+        { "nothing in it", "in/_log", 400, { true } },
+        { "a file", "in/a", 400, { true } },
+        { "another, not old enough to be known as closed", "in/b", 60, { false } },
+        { "it has aged", "in/b", 400, { true } },
+        { "a hidden directory", "in/_temporary/0", 400, { true } },
+        { "a marker", "in/_DONE", 400, { true, true, true } },
+        { "a young marker", "in/_DONE", 60, { true, false, false } },
+        { "it has aged", "in/_DONE", 400, { true, true, true } },
+        { "a directory", "in/c/d", 400, { false, false, true } },
+    };
+    static const struct {
+        const char *marker;
+        enum sg_source_identity identity;
+        int column;
+    } ways[] = {
+        { NULL, SG_SOURCE_LISTING, 0 },    { NULL, SG_SOURCE_CONTENT, 0 },
+        { "_DONE", SG_SOURCE_LISTING, 1 }, { "_DONE", SG_SOURCE_CONTENT, 1 },
+        { "_DONE", SG_SOURCE_MARKER, 2 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        scratch_write(&dir, steps[i].name, steps[i].name);
+        scratch_age(&dir, steps[i].name, steps[i].age_s);
+        scratch_age(&dir, "in", 400);
+        for (size_t k = 0; k < sizeof(ways) / sizeof(ways[0]); k++) {
+            struct sg_hash128 walked;
+            bool was_there;
+
+            store->write_once = false;
+            was_there = look(ways[k].marker, ways[k].identity, 10);
+            walked = version;
+            assert_false(steady);
+            store->write_once = true;
+            if (look(ways[k].marker, ways[k].identity, 10) != was_there ||
+                !sg_hash128_is(version, walked))
+                fail_msg("%s: not the same (%zu)", steps[i].label, k);
+            if (steady != steps[i].steady[ways[k].column])
+                fail_msg("%s: %s (%zu)", steps[i].label, steady ? "steady" : "not steady", k);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +289,8 @@ int main(void)
         cmocka_unit_test(a_single_file_is_a_source_too),
         cmocka_unit_test(each_identity_sees_what_it_is_of),
         cmocka_unit_test(names_are_relative_and_in_no_order),
+        cmocka_unit_test(a_source_with_a_file_that_is_being_written_is_not_steady),
+        cmocka_unit_test(a_store_of_files_that_are_written_once_has_the_same_versions),
     };
     struct CMUnitTest each[sizeof(tests) / sizeof(tests[0])];
 

@@ -8,6 +8,18 @@
 # $SPARK_HOME/bin/spark-submit, or without SPARK_HOME the first in PATH. It takes the place of this
 # shell, so signals and the exit status are its own.
 #
+# The JVM is told to start fast, by SPARK_SUBMIT_OPTS, before what is in it already:
+#   - with the class-data archive that spark_archive.sh made, if it made one for this Java and Spark;
+#   - for a job of up to 168 partitions, a week of hours, without the optimising compiler, which takes
+#     more time than it gains; longer ones, and those that are not stagegraph's, have it;
+#   - without Spark's web page, unless the job goes to a cluster (--conf spark.ui.enabled=true wins);
+#   - with log4j2.properties beside this file, unless Spark's configuration has one.
+# SPARK_QUICK_START=no leaves all of that out, SPARK_QUICK_START=archive the second: for jobs whose
+# hours are minutes of work.
+#
+# With --deploy-mode cluster the driver doesn't see our files: the list of inputs and the common
+# module go with the job.
+#
 # Exit status: 2 for a wrong call, 127 where there is no spark-submit, else spark-submit's.
 set -u
 
@@ -43,5 +55,54 @@ if [ -n "${SPARK_HOME:-}" ]; then
 else
     program=$(type -P spark-submit) ||
         fail 127 "there is no spark-submit: set SPARK_HOME, or put it in PATH"
+fi
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+
+# on_cluster: does the job go to one, by the options given here?
+on_cluster()
+{
+    local word
+    for word in "${submit[@]}"; do
+        case $word in
+        yarn | *=yarn | *spark://* | *k8s://*) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+quick_start()
+{
+    local options='' archive conf # a word with blanks in it is quoted: Spark splits as a shell
+    # shellcheck source-path=SCRIPTDIR source=spark_start.sh
+    . "$here/spark_start.sh" 2>/dev/null || return 0
+    if archive=$(spark_archive "$program") && spark_archive_whole "$archive"; then
+        # An archive that doesn't fit is passed over; the JVM need not say so in the job's output.
+        options="-Xshare:auto \"-XX:SharedArchiveFile=$archive\""
+        options="$options -Xlog:disable -Xlog:all=error:stderr"
+    fi
+    if [ "${SPARK_QUICK_START:-}" != archive ] && [ "${STAGEGRAPH_COUNT:-169}" -le 168 ]; then
+        options="$options -XX:TieredStopAtLevel=1"
+    fi
+    on_cluster || options="$options -Dspark.ui.enabled=false"
+    conf=${SPARK_CONF_DIR:-$(spark_home "$program")/conf}/log4j2.properties
+    if [ ! -e "$conf" ] && [ -e "$here/log4j2.properties" ]; then
+        options="$options \"-Dlog4j2.configurationFile=file:$here/log4j2.properties\""
+    fi
+    export SPARK_SUBMIT_OPTS="$options${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
+    # The JVM that only works out the command line.
+    export SPARK_LAUNCHER_OPTS="-XX:TieredStopAtLevel=1${SPARK_LAUNCHER_OPTS:+ $SPARK_LAUNCHER_OPTS}"
+}
+
+[ "${SPARK_QUICK_START:-yes}" = no ] || quick_start
+
+# What the driver needs in cluster mode, as options before the script.
+if [[ " ${submit[*]} " == *" --deploy-mode cluster "* ]]; then
+    ship=(--py-files "$here/../jobs/common/pipeline.py")
+    if [ -n "${STAGEGRAPH_INPUTS_FILE:-}" ]; then
+        ship+=(--files "$STAGEGRAPH_INPUTS_FILE"
+            --conf "spark.yarn.appMasterEnv.STAGEGRAPH_INPUTS_FILE=${STAGEGRAPH_INPUTS_FILE##*/}")
+    fi
+    submit=("${ship[@]}" "${submit[@]}")
 fi
 exec "$program" "${submit[@]}" "$@"

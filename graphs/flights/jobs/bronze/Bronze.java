@@ -3,8 +3,6 @@ package flights;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.TreeMap;
 
 /**
@@ -81,14 +79,14 @@ public final class Bronze extends Job {
 
     /** Ingests one table; returns how many rows there are now, in words. */
     private String ingest(Layout layout) throws IOException, BadData {
-        Path file = path("--out").resolve(layout.name + ".csv");
+        Place file = place("--out").resolve(layout.name + ".csv");
         String header = header(layout);
         TreeMap<String, String> lines = new TreeMap<>();
         if (mode.equals("upsert"))
             lines = earlier(file, header, layout.key);
         int before = lines.size(), added = 0, changed = 0, duplicates = 0, rejected = 0;
 
-        Csv landed = Csv.readLoosely(path("--landing").resolve(layout.name + ".csv"));
+        Csv landed = Csv.readLoosely(place("--landing").resolve(layout.name + ".csv"));
         int[] from = new int[layout.columns.length];
         for (int c = 0; c < from.length; c++)
             from[c] = landed.column(layout.columns[c].landed);
@@ -113,7 +111,7 @@ public final class Bronze extends Job {
             else if (!old.equals(seen.get(key)))
                 changed++;
         }
-        Csv.write(file, Csv.text(header, lines.values()));
+        file.write(Csv.text(header, lines.values()));
 
         if (!brief)
             log("Loaded " + landed.rows.size() + " " + layout.rows + ": " + added + " new, "
@@ -132,12 +130,12 @@ public final class Bronze extends Job {
     }
 
     /** What an earlier run has left; nothing if its columns were others. */
-    private static TreeMap<String, String> earlier(Path file, String header, int key)
+    private static TreeMap<String, String> earlier(Place file, String header, int key)
             throws IOException {
         TreeMap<String, String> lines = new TreeMap<>();
-        if (!Files.exists(file))
+        if (!file.exists())
             return lines;
-        for (String line : Files.readAllLines(file))
+        for (String line : file.lines())
             lines.put(key(line, key), line);
         return lines.remove(key(header, key), header) ? lines : new TreeMap<>();
     }

@@ -1,9 +1,6 @@
 package flights;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -14,19 +11,19 @@ import java.util.List;
  * quotes (no name in the data needs them), a newline after each line.
  */
 final class Csv {
-    final Path file;
+    final Place file;
     final String header;
     final List<String[]> rows = new ArrayList<>();
     private final String[] columns;
 
-    private Csv(Path file, String header) {
+    private Csv(Place file, String header) {
         this.file = file;
         this.header = header;
         this.columns = split(header);
     }
 
     /** Reads a file; rows of another width than the header's are bad data. */
-    static Csv read(Path file) throws IOException, BadData {
+    static Csv read(Place file) throws IOException, BadData {
         Csv table = readLoosely(file);
         for (int i = 0; i < table.rows.size(); i++)
             if (!table.isWhole(i))
@@ -36,8 +33,8 @@ final class Csv {
     }
 
     /** Reads a file, and leaves it to the caller to ask whether a row is whole. */
-    static Csv readLoosely(Path file) throws IOException, BadData {
-        List<String> lines = Files.readAllLines(file);
+    static Csv readLoosely(Place file) throws IOException, BadData {
+        List<String> lines = file.lines();
         if (lines.isEmpty())
             throw new BadData(file + ": empty, not even a header");
         Csv table = new Csv(file, lines.get(0));
@@ -79,16 +76,5 @@ final class Csv {
         for (String line : lines)
             text.append(line).append('\n');
         return text.toString();
-    }
-
-    /**
-     * Writes a file under a name that readers skip, then renames it: whoever sees `file` sees all
-     * of it. Durability and the marker are the executor's.
-     */
-    static void write(Path file, String text) throws IOException {
-        Path hidden = file.resolveSibling("_" + file.getFileName() + ".tmp");
-        Files.createDirectories(file.getParent());
-        Files.writeString(hidden, text);
-        Files.move(hidden, file, StandardCopyOption.ATOMIC_MOVE);
     }
 }

@@ -94,8 +94,14 @@ abstract class Job {
         return options.get(option);
     }
 
+    /** A path of this machine. */
     final Path path(String option) {
         return Path.of(options.get(option));
+    }
+
+    /** A path or URI of the store. */
+    final Place place(String option) {
+        return Place.of(options.get(option));
     }
 
     final int whole(String option, int otherwise) {

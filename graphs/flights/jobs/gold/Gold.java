@@ -53,7 +53,7 @@ public final class Gold extends Job {
             throw new Usage("--inputs is missing, and so is $STAGEGRAPH_INPUTS_FILE");
 
         log("Loading dimensions...");
-        for (String[] row : Csv.read(path("--dims").resolve("airlines.csv")).rows)
+        for (String[] row : Csv.read(place("--dims").resolve("airlines.csv")).rows)
             carriers.put(row[0], row[1]);
         for (String line : Files.readAllLines(Path.of(inputs))) {
             String[] field = line.split("\t", -1);
@@ -61,7 +61,7 @@ public final class Gold extends Job {
                 throw new BadData(inputs + ": not need TAB label TAB path: " + line);
             if (!field[0].equals("silver"))
                 continue;
-            add(Path.of(field[2]), lateMinutes);
+            add(Place.of(field[2]), lateMinutes);
             hours++;
         }
         if (hours == 0)
@@ -75,11 +75,11 @@ public final class Gold extends Job {
         String summary = value("--date") + "," + hours + "," + all.fields() + ","
                 + WEATHER.get(worstWeather) + "," + (maxWind < 0 ? "" : String.valueOf(maxWind));
         String header = "date,hours," + Tally.HEADER + ",worst_weather,max_wind";
-        Csv.write(path("--out").resolve("summary.csv"), Csv.text(header, List.of(summary)));
+        place("--out").resolve("summary.csv").write(Csv.text(header, List.of(summary)));
         log("Gold stage complete!");
     }
 
-    private void add(Path silver, int lateMinutes) throws IOException, BadData {
+    private void add(Place silver, int lateMinutes) throws IOException, BadData {
         Csv table = Csv.read(silver.resolve("flights.csv"));
         int carrier = table.column("carrier"), origin = table.column("origin"),
                 dest = table.column("dest"), name = table.column("dest_name"),
@@ -125,10 +125,10 @@ public final class Gold extends Job {
     /** Writes by_FACT.csv if the mode asks for it, and removes an earlier one if not. */
     private void write(String mode, String fact, String key, List<String> lines)
             throws IOException {
-        Path file = path("--out").resolve("by_" + fact + ".csv");
+        Place file = place("--out").resolve("by_" + fact + ".csv");
         if (mode.equals("all") || mode.equals(fact))
-            Csv.write(file, Csv.text(key + "," + Tally.HEADER, lines));
+            file.write(Csv.text(key + "," + Tally.HEADER, lines));
         else
-            Files.deleteIfExists(file);
+            file.delete();
     }
 }

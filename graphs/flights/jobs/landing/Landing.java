@@ -28,26 +28,30 @@ public final class Landing extends Job {
     private static final String[] DIMENSIONS = { "airlines", "airports", "planes" };
 
     public static void main(String[] args) {
-        new Landing().main(args, new String[] { "--data!", "--root!", "--until" }, new String[] {});
+        new Landing().main(args, new String[] { "--data!", "--root!", "--from", "--until" },
+                new String[] {});
     }
 
     @Override
     String usage() {
-        return "--data DIRECTORY --root DIRECTORY [--until TIME]   (hours that are over by TIME)";
+        return "--data DIRECTORY --root DIRECTORY [--from TIME] [--until TIME]"
+                + "   (hours that begin at TIME or later, and are over by TIME)";
     }
 
     @Override
     void run() throws IOException, BadData {
-        Path root = path("--root");
-        Instant until = until();
+        Place root = place("--root");
+        Instant from = time("--from", FIRST), until = time("--until", END);
         Table flights = new Table(path("--data"), "flights");
         Table weather = new Table(path("--data"), "weather");
         int landed = 0, same = 0;
 
         for (Instant hour = FIRST; !hour.plus(1, ChronoUnit.HOURS).isAfter(until);
                 hour = hour.plus(1, ChronoUnit.HOURS)) {
+            if (hour.isBefore(from))
+                continue;
             String time = hour.toString();
-            Path directory = root.resolve("landing/dt=" + time.substring(0, 10) + "/hr="
+            Place directory = root.resolve("landing/dt=" + time.substring(0, 10) + "/hr="
                     + time.substring(11, 13));
             if (deliver(directory, new String[] { "flights", "weather" },
                     new String[] { flights.text(time), weather.text(time) }))
@@ -63,27 +67,27 @@ public final class Landing extends Job {
                 + (dims ? "; dimensions landed" : ""));
     }
 
-    private Instant until() {
-        if (!given("--until"))
-            return END;
-        String text = value("--until");
+    private Instant time(String option, Instant otherwise) {
+        if (!given(option))
+            return otherwise;
+        String text = value(option);
         try {
-            Instant until = Instant.parse(text.length() == 16 ? text + ":00Z" : text);
-            return until.isAfter(END) ? END : until;
+            Instant time = Instant.parse(text.length() == 16 ? text + ":00Z" : text);
+            return time.isBefore(FIRST) ? FIRST : time.isAfter(END) ? END : time;
         } catch (DateTimeException e) {
-            throw new Usage("--until is \"" + text + "\", not like 2013-03-08T14:00:00Z");
+            throw new Usage(option + " is \"" + text + "\", not like 2013-03-08T14:00:00Z");
         }
     }
 
     /** Writes the tables and then `_DONE`; false if all of it was there already. */
-    private static boolean deliver(Path directory, String[] names, String[] texts)
+    private static boolean deliver(Place directory, String[] names, String[] texts)
             throws IOException {
-        Path done = directory.resolve("_DONE");
+        Place done = directory.resolve("_DONE");
         StringBuilder summary = new StringBuilder();
         boolean same = true;
 
         for (int i = 0; i < names.length; i++) {
-            Path file = directory.resolve(names[i] + ".csv");
+            Place file = directory.resolve(names[i] + ".csv");
             CRC32 crc = new CRC32();
             crc.update(texts[i].getBytes(StandardCharsets.UTF_8));
             summary.append(names[i] + ".csv rows " + (texts[i].lines().count() - 1) + " crc32 "
@@ -93,15 +97,15 @@ public final class Landing extends Job {
         if (same && isThere(done, summary.toString()))
             return false;
 
-        Files.deleteIfExists(done);
+        done.delete();
         for (int i = 0; i < names.length; i++)
-            Csv.write(directory.resolve(names[i] + ".csv"), texts[i]);
-        Csv.write(done, summary.toString());
+            directory.resolve(names[i] + ".csv").write(texts[i]);
+        done.write(summary.toString());
         return true;
     }
 
-    private static boolean isThere(Path file, String text) throws IOException {
-        return Files.isRegularFile(file) && Files.readString(file).equals(text);
+    private static boolean isThere(Place file, String text) throws IOException {
+        return file.exists() && file.text().equals(text);
     }
 
     /** One of the delivered files, with its lines by hour if it has a time_hour. */

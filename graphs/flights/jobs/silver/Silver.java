@@ -1,8 +1,6 @@
 package flights;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -45,8 +43,8 @@ public final class Silver extends Job {
     void run() throws IOException, BadData {
         boolean incremental = choice("--mode", "incremental", "full").equals("incremental");
         boolean validate = !given("--skip-validation");
-        Csv flights = Csv.read(path("--bronze").resolve("flights.csv"));
-        Csv reports = Csv.read(path("--bronze").resolve("weather.csv"));
+        Csv flights = Csv.read(place("--bronze").resolve("flights.csv"));
+        Csv reports = Csv.read(place("--bronze").resolve("weather.csv"));
         Map<String, String[]> weather = new HashMap<>();
 
         List<String> weatherLines = weather(reports, weather);
@@ -54,9 +52,9 @@ public final class Silver extends Job {
         log("Joined " + flightLines.size() + " flights with " + weatherLines.size()
                 + " weather reports" + (validate ? ", validated" : ""));
         if (incremental)
-            compare(path("--out").resolve("flights.csv"), flightLines);
-        Csv.write(path("--out").resolve("flights.csv"), Csv.text(FLIGHTS, flightLines));
-        Csv.write(path("--out").resolve("weather.csv"), Csv.text(WEATHER, weatherLines));
+            compare(place("--out").resolve("flights.csv"), flightLines);
+        place("--out").resolve("flights.csv").write(Csv.text(FLIGHTS, flightLines));
+        place("--out").resolve("weather.csv").write(Csv.text(WEATHER, weatherLines));
         log("Silver stage complete!");
     }
 
@@ -151,7 +149,7 @@ public final class Silver extends Job {
 
     private Map<String, String> dimension(String name, String key, String value)
             throws IOException, BadData {
-        Csv table = Csv.read(path("--dims").resolve(name + ".csv"));
+        Csv table = Csv.read(place("--dims").resolve(name + ".csv"));
         int k = table.column(key), v = table.column(value);
         Map<String, String> map = new HashMap<>();
         for (String[] row : table.rows)
@@ -159,10 +157,10 @@ public final class Silver extends Job {
         return map;
     }
 
-    private static void compare(Path file, List<String> lines) throws IOException {
-        if (!Files.exists(file))
+    private static void compare(Place file, List<String> lines) throws IOException {
+        if (!file.exists())
             return;
-        Set<String> old = new HashSet<>(Files.readAllLines(file));
+        Set<String> old = new HashSet<>(file.lines());
         int same = 0;
         for (String line : lines)
             same += old.contains(line) ? 1 : 0;

@@ -1,0 +1,123 @@
+/*
+ * restart: the NameNode goes away in the middle of a run, for a while or for good. This driver has
+ * its cluster alone.
+ */
+#include "hdfs.h"
+
+static const char hour[] = "bronze@2024-01-01T22";
+
+/* A run whose job stands at gate.a; its store is to be spoken of again when the job is let go. */
+static struct e2e_proc *stands_at_gate(struct e2e *t, const char *keys, int *ret_gate)
+{
+    struct e2e_proc *run;
+
+    hdfs_flights(t, hdfs_root(t, "webhdfs"), keys);
+    e2e_gate(t, "a");
+    e2e_does(t, hour, "[ -e again ] || { : >again; read -r x <gate.a; }\n");
+    run = e2e_start(t, "run --json=events");
+    *ret_gate = e2e_gate_reached(t, "a");
+    return run;
+}
+
+static void a_run_goes_on_through_a_restart_of_the_namenode(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *run;
+    int gate;
+
+    run = stands_at_gate(t, "deadline = 60s\n", &gate);
+    hdfs_cluster(t, "kill nn1");
+    e2e_gate_let_go(gate); /* whatever comes next, nobody listens */
+    e2e_pause(t, 1000);
+    assert_false(e2e_is_over(run));
+    hdfs_cluster(t, "start nn1");
+    e2e_wait(run, 0);
+    e2e_ran_sorted(t, "bronze@2024-01-01T21 bronze@2024-01-01T22 bronze@2024-01-01T23 "
+                      "gold@2024-01-01 silver@2024-01-01T21 silver@2024-01-01T22 "
+                      "silver@2024-01-01T23");
+    assert_true(hdfs_is_whole(t, "gold@2024-01-01"));
+    e2e_plan_is(t, "", "");
+    hdfs_is_tidy(t);
+}
+
+static void a_store_that_stays_away_ends_the_run_and_resume_finishes_it(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *run;
+    const char *url;
+    int gate;
+
+    /* The job's data are written; the receipt is what can't be. */
+    hdfs_flights(t, hdfs_root(t, "webhdfs"), "deadline = 3s\n");
+    e2e_edit(t, "job.sh", "echo \"end ", "[ ! -e do/end ] || . ./do/end\necho \"end ");
+    e2e_write(t, "do/end",
+              "[ $node != bronze@2024-01-01T22 ] || [ -e again ] || "
+              "{ : >again; read -r x <gate.a; }\n");
+    e2e_gate(t, "a");
+    run = e2e_start(t, "run --from 2024-01-01T21 --to 2024-01-02T00 --json=events");
+    gate = e2e_gate_reached(t, "a");
+    hdfs_cluster(t, "kill nn1");
+    e2e_gate_let_go(gate);
+    e2e_wait(run, 74);
+    url = strstr(hdfs_env("WEBHDFS_URL"), "localhost");
+    e2e_says(t->err, e2e_text(t, "%.*s", (int)strcspn(url, "/"), url)); /* what is lost */
+
+    hdfs_cluster(t, "start nn1");
+    e2e_pause(t, 100);
+    /* Stale, or fresh and whole; and this one was not committed. */
+    assert_false(hdfs_has_receipt(t, hour));
+    e2e_setenv(t, "IO_PATIENCE", "60");
+    e2e_edit(t, "stagegraph.ini", "deadline = 3s", "deadline = 60s");
+    e2e_run(t, 0, "resume");
+    assert_true(hdfs_has_receipt(t, hour));
+    assert_true(hdfs_is_whole(t, "gold@2024-01-01"));
+    e2e_plan_is(t, "", "");
+    hdfs_is_tidy(t);
+}
+
+/* Not a wait of a minute: nothing has ever answered here. */
+static void a_namenode_that_never_answered_is_an_error_at_once(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *plan;
+
+    hdfs_flights(t, hdfs_root(t, "webhdfs"), "deadline = 10m\n");
+    hdfs_cluster(t, "kill nn1");
+    plan = e2e_start(t, "plan");
+    e2e_wait(plan, 74); /* within the fixture's patience, which is shorter than the deadline */
+    e2e_says(t->err, "localhost:");
+    e2e_says(t->err, "refused");
+    e2e_run(t, 74, "run");
+    e2e_ran(t, "");
+    hdfs_cluster(t, "start nn1");
+}
+
+/* Safe mode refuses changes and answers reads: it passes. */
+static void safe_mode_is_waited_for(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *run;
+    int gate;
+
+    run = stands_at_gate(t, "deadline = 60s\n", &gate);
+    hdfs_cluster(t, "run dfsadmin -safemode enter");
+    e2e_gate_let_go(gate);
+    e2e_pause(t, 1000);
+    assert_false(e2e_is_over(run));
+    hdfs_cluster(t, "run dfsadmin -safemode leave");
+    e2e_wait(run, 0);
+    e2e_plan_is(t, "", "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        hdfs_test(a_run_goes_on_through_a_restart_of_the_namenode),
+        hdfs_test(a_store_that_stays_away_ends_the_run_and_resume_finishes_it),
+        hdfs_test(a_namenode_that_never_answered_is_an_error_at_once),
+        hdfs_test(safe_mode_is_waited_for),
+    };
+
+    hdfs_use("plain", true);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
