@@ -9,7 +9,8 @@
 # SPARK_CACHE (build/spark: where setup.sh puts PySpark and the data). `ninja demo-spark` sets them.
 set -eu
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
-unset STAGEGRAPH_GRAPH STAGEGRAPH_NOW
+unset STAGEGRAPH_NOW
+export STAGEGRAPH_GRAPH=graphs/hourly/flights.ini
 
 fail()
 {
@@ -73,10 +74,10 @@ chapter "Setting up" "PySpark, a year of flights and weather, and an archive of 
 bash "$source/setup.sh" "$cache"
 # shellcheck source=/dev/null
 . "$cache/env.sh"
-cp "$source/../hourly.ini" graphs/
+cp "$source/flights.ini" graphs/hourly/
 cp -R "$source/jobs" "$source/scripts" graphs/hourly/
 # The pipeline's first hour is that of the demonstration's data.
-sed -i 's/^start .*/start     = 2013-03-07/' graphs/hourly.ini
+sed -i 's/^start .*/start     = 2013-03-07/' graphs/hourly/flights.ini
 
 chapter "The hourly run" \
     "It is 01:10 on 8 March 2013, a day of storm in New York, and the day's first hour has landed." \

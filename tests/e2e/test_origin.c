@@ -55,6 +55,21 @@ static int set_up_in_memory(void **state)
     return failed;
 }
 
+static void set_up(struct e2e *t, const char *now)
+{
+    copy(t, "graphs/hourly.ini");
+    copy(t, "graphs/hourly/scripts/spark_submit.sh");
+    e2e_edit(t, "graphs/hourly.ini", "[store]\n", "[store]\nsync = no\n");
+    e2e_write(t, "graphs/hourly/jobs/common/pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/bronze/run_bronze_pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/silver/run_silver_pipeline.py", "");
+    e2e_write(t, "graphs/hourly/jobs/gold/run_gold_pipeline.py", "");
+    e2e_write(t, "bin/spark-submit", spark_submit);
+    assert_int_equal(chmod(e2e_path(t, "bin/spark-submit"), 0755), 0);
+    e2e_setenv(t, "PATH", e2e_text(t, "%s/bin:%s", t->dir, getenv("PATH")));
+    e2e_setenv(t, "STAGEGRAPH_NOW", now);
+}
+
 /* An hour of 2024 as the jobs are told it; 8784 is the first of 2025. */
 static char *hour(struct e2e *t, int n)
 {
@@ -64,37 +79,6 @@ static char *hour(struct e2e *t, int n)
 
     (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
     return e2e_text(t, "%s", text);
-}
-
-/* What others deliver: the dimensions, and the first so many hours. */
-static void land(struct e2e *t, int hours)
-{
-    e2e_write(t, "graphs/hourly/warehouse/dims/_DONE", "");
-    for (int i = 0; i < hours; i++) {
-        const char *at = hour(t, i);
-
-        e2e_write(
-            t, e2e_text(t, "graphs/hourly/warehouse/landing/dt=%.10s/hr=%.2s/_DONE", at, at + 11),
-            "");
-    }
-}
-
-/* The graph as it is shipped, but that its data begin with 2024. */
-static void set_up(struct e2e *t, const char *now, int hours)
-{
-    copy(t, "graphs/hourly.ini");
-    copy(t, "graphs/hourly/scripts/spark_submit.sh");
-    e2e_edit(t, "graphs/hourly.ini", "[store]\n", "[store]\nsync = no\n");
-    e2e_edit(t, "graphs/hourly.ini", "= 2013-01-01T05:00Z\n", "= 2024-01-01\n");
-    land(t, hours);
-    e2e_write(t, "graphs/hourly/jobs/common/pipeline.py", "");
-    e2e_write(t, "graphs/hourly/jobs/bronze/run_bronze_pipeline.py", "");
-    e2e_write(t, "graphs/hourly/jobs/silver/run_silver_pipeline.py", "");
-    e2e_write(t, "graphs/hourly/jobs/gold/run_gold_pipeline.py", "");
-    e2e_write(t, "bin/spark-submit", spark_submit);
-    assert_int_equal(chmod(e2e_path(t, "bin/spark-submit"), 0755), 0);
-    e2e_setenv(t, "PATH", e2e_text(t, "%s/bin:%s", t->dir, getenv("PATH")));
-    e2e_setenv(t, "STAGEGRAPH_NOW", now);
 }
 
 static char *bronze(struct e2e *t, const char *timeout, const char *mode, int from, int to)
@@ -149,7 +133,7 @@ static void hourly_makes_the_newest_hour_and_the_day_so_far(void **state)
     struct e2e *t = *state;
     static const char skip[] = "incremental --skip-validation";
 
-    set_up(t, "2024-01-01T02:06Z", 3);
+    set_up(t, "2024-01-01T02:06Z");
     e2e_run(t, 0, "hourly");
     submitted(t,
               e2e_text(t, "%s%s%s%s%s", bronze(t, "3600000", "upsert", 1, 2), silver(t, skip, 1, 2),
@@ -173,7 +157,7 @@ static void a_run_with_options_hands_them_to_the_jobs(void **state)
 {
     struct e2e *t = *state;
 
-    set_up(t, "2024-01-01T01:06Z", 1);
+    set_up(t, "2024-01-01T01:06Z");
     e2e_run(t, 0,
             "run --bronze-mode upsert --silver-mode incremental --skip-validation --gold-mode all");
     submitted(t, e2e_text(t, "%s%s%s", bronze(t, "3600000", "upsert", 0, 1),
@@ -191,7 +175,7 @@ static void on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along(void
     struct e2e *t = *state;
     const char *scripts, *list;
 
-    set_up(t, "2024-01-01T01:06Z", 1);
+    set_up(t, "2024-01-01T01:06Z");
     e2e_run(t, 0, "run --only bronze --yarn-mode client");
     submitted(t, e2e_text(t,
                           "bronze 3600000 " CONF "--master yarn --deploy-mode client "
@@ -232,7 +216,7 @@ static void a_backfill_takes_a_year_week_by_week(void **state)
     char *got;
     size_t jobs = 0;
 
-    set_up(t, "2025-01-05T00:10Z", days * 24);
+    set_up(t, "2025-01-05T00:10Z");
     p = e2e_start(t, "backfill --bronze-start-date 2024-01-01 --bronze-end-date 2024-12-31");
     for (int day = 0; day < days; day += week) {
         int end = day + week < days ? day + week : days;
@@ -273,7 +257,7 @@ static void the_wrapper_says_what_is_wrong(void **state)
         { "script.py", "/nowhere", "/nowhere/bin/spark-submit is no program", 127 },
     };
 
-    set_up(t, "2024-01-01T01:06Z", 1);
+    set_up(t, "2024-01-01T01:06Z");
     e2e_write(t, "script.py", "");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *line =
