@@ -37,6 +37,19 @@ struct sg_sibling {
     bool seen, lost;    /* the judgement of what is not */
 };
 
+/* What a dead attempt has left in the output. */
+struct sg_leftover {
+    struct sg_leftover *next;
+    const char *path;
+};
+
+/* The output, listed once under the claim where a look costs requests. */
+struct sg_output_seen {
+    bool listed, holds; /* holds: there was something in it */
+    struct sg_entry marker, partial_marker;
+    struct sg_leftover *leftovers;
+};
+
 struct sg_member {
     int64_t index;
     bool forced, planned_upstream; /* from the plan */
@@ -45,6 +58,7 @@ struct sg_member {
     bool interrupted; /* a dead claim was taken over */
     bool marker_gone; /* we have taken its marker away, and put none in its place */
     char *dir;        /* its output, relative to the root */
+    struct sg_output_seen seen;
     struct sg_decision decision;
     uint64_t output_id;      /* of the output directory before the job; 0: there was none */
     enum sg_result result;   /* NONE while it is to run */

@@ -110,9 +110,10 @@ bool sg_receipt_parse(struct sg_arena *a, struct sg_span text, const char *node,
 bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
                     struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
                     struct sg_error *err) SG_MUST;
-/* The same of one that sg_store_stat_many() has just shown as a file. */
+/* The same of one that the store has just shown as a file. */
 bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
-                         const char *node, const struct sg_entry *seen, struct sg_marker *ret,
+                         const char *node, const struct sg_entry *seen, struct sg_arena *a,
+                         struct sg_marker *ret, struct sg_receipt *ret_receipt,
                          struct sg_error *err) SG_MUST;
 /* Writes the receipt (and its inputs file before it) as the node's marker. ret: NULL, not wanted.
  */

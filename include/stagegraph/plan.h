@@ -205,6 +205,7 @@ struct sg_decide_ask {
     bool interrupted;      /* a dead claim was taken over, and its receipt is not there */
     bool planned_upstream; /* the plan's reason was upstream: a changed input counts as asked for */
     bool keeps_gone;       /* inputs that are gone are named as the node's own receipt has them */
+    const struct sg_entry *seen; /* its marker, listed since it was claimed; NULL: nobody has */
     /* Partitions of the same stage that the very job makes before this one, of a batch: they count
      * as there, of a version that is not known yet. */
     int64_t made_first, made_end;

@@ -79,6 +79,10 @@ bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret,
  */
 bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* The same for a second look at what this process has looked at: a marker in a directory that is as
+ * it was is taken for what it was, if the directory was older than two seconds then. */
+bool sg_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
+                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
 /* Says which of what the last sg_store_stat_many() of these paths told are receipts: these have
  * been closed, of others the store may find it out, by requests. */
 void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
@@ -175,6 +179,10 @@ bool sg_store_rename_marker(struct sg_store *s, const char *dir, const char *nam
 /* Removes the marker, its ".NAME.crc" and temporary names of ours; absent is fine; durable. */
 bool sg_store_remove_marker(struct sg_store *s, const char *dir, const char *name,
                             struct sg_error *err) SG_MUST;
+/* The same for who has just listed the directory and removes the rest himself: where it costs
+ * requests, the marker alone. */
+bool sg_store_remove_listed_marker(struct sg_store *s, const char *dir, const char *name,
+                                   struct sg_error *err) SG_MUST;
 
 /*
  * Claims: one exclusive, crash-safe lock with a text a path below _stagegraph/claims.
@@ -191,7 +199,7 @@ bool sg_store_remove_marker(struct sg_store *s, const char *dir, const char *nam
 struct sg_store_claim {
     char *path;            /* owned */
     int lock_fd;           /* O_CLOEXEC; to be inherited by the shim; -1 where the store has none */
-    struct sg_ident ident; /* of the claim file: mtime_ns is the store's time when it was taken */
+    struct sg_ident ident; /* of the claim file; mtime_ns: sg_store_claim_time() */
 };
 
 enum sg_claim_outcome {
@@ -214,6 +222,10 @@ bool sg_store_claim_replace(struct sg_store *s, struct sg_store_claim *claim, st
 /* Is the file at the path still ours? *ret false: somebody removed or replaced it. */
 bool sg_store_claim_verify(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,
                            struct sg_error *err) SG_MUST;
+/* The store's time when it was taken, into claim->ident.mtime_ns: 0 there means that it is not
+ * known yet, and may cost a request, but after sg_store_claim_verify(). */
+bool sg_store_claim_time(struct sg_store *s, struct sg_store_claim *claim,
+                         struct sg_error *err) SG_MUST;
 /* Removes the claim file if it is still ours, then lets go of the lock. Frees path. */
 bool sg_store_claim_drop(struct sg_store *s, struct sg_store_claim *claim,
                          struct sg_error *err) SG_MUST;

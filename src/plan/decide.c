@@ -187,6 +187,7 @@ static bool decide(struct sg_plan *p, const struct sg_stage *s, int64_t index,
     struct sg_stage_state *state = &p->stages[s->id.i];
     uint32_t id = state->pub.base + (uint32_t)(index - state->pub.lo);
 
+    p->claimed_seen = ask->seen;
     p->whole = &d->own;
     p->whole_node = id;
     if (!sg_recipe_of(p->c.graph, s, p->c.code, a, &d->recipe, err) || !sg_scan(p, err))
@@ -337,9 +338,12 @@ static bool find_moved(struct sg_plan *p, const struct sg_stage *s, int64_t inde
     return true;
 }
 
-/* The node itself, which has no marker while its job is ours, is not asked for. */
+/* The node itself, which has no marker while its job is ours, is not asked for. Nor are claims: who
+ * works on an input has taken its marker away or replaced it first, so that while it is the same
+ * nobody has begun. */
 static bool look_at_inputs(struct sg_plan *small, struct sg_error *err)
 {
+    small->no_claims = true;
     small->flags[small->claimed_node] |= SG_NODE_SCANNED;
     return sg_scan(small, err);
 }

@@ -136,6 +136,8 @@ struct sg_plan {
     uint32_t whole_node;
     bool claimed; /* a decision's: the caller has the claim of claimed_node; nobody need look */
     uint32_t claimed_node;
+    const struct sg_entry *claimed_seen; /* its marker, listed since then; NULL: nobody has */
+    bool no_claims;                      /* they are not looked at */
 
     struct sg_cache *cache; /* of markers, while the store is scanned; or NULL */
     struct sg_wall seen;    /* the store's time before a marker was read; 0: nobody asked */

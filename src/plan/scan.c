@@ -179,7 +179,7 @@ static bool scan_claims(struct sg_plan *p, bool few, bool again, struct sg_error
     struct sg_buf path = SG_BUF_INIT;
     bool ok = true;
 
-    for (uint32_t i = 0; ok && i < p->c.graph->n_stages; i++) {
+    for (uint32_t i = 0; ok && !p->no_claims && i < p->c.graph->n_stages; i++) {
         struct claim_reader r = { .p = p, .s = sg_plan_stage_at(p, i), .again = again, .err = err };
         const struct sg_plan_stage *v = &p->stages[i].pub;
 
@@ -354,7 +354,8 @@ static bool get_marker(struct sg_plan *p, const char *path, const struct sg_stag
     if (!sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err))
         return false;
     if (entry != NULL && entry->kind == SG_ENTRY_FILE
-            ? sg_marker_read_seen(p->c.store, sg_buf_text(dir), s->marker, node, entry, ret, err)
+            ? sg_marker_read_seen(p->c.store, sg_buf_text(dir), s->marker, node, entry, NULL, ret,
+                                  NULL, err)
             : sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err))
         return true;
     return sg_error_wrap(err, "%s", node);
@@ -397,17 +398,30 @@ static bool read_partial(const struct sg_plan *p, const struct sg_stage *s, int6
     return true;
 }
 
+/* What a decision's caller has listed of the node's marker; NULL: nothing. */
+static const struct sg_entry *listed_marker(const struct sg_plan *p, const struct sg_stage *s,
+                                            int64_t index)
+{
+    const struct sg_plan_stage *v = &p->stages[s->id.i].pub;
+
+    return p->claimed && p->claimed_node == v->base + (uint32_t)(index - v->lo) ? p->claimed_seen
+                                                                                : NULL;
+}
+
 bool sg_plan_marker(const struct sg_plan *p, const struct sg_stage *s, int64_t index,
                     const char *dir, struct sg_arena *a, struct sg_marker *ret,
                     struct sg_receipt *ret_receipt, const char **ret_name, struct sg_error *err)
 {
     struct sg_marker m = { .kind = SG_MARKER_ABSENT };
     struct sg_receipt r = { .run = NULL };
+    const struct sg_entry *seen = listed_marker(p, s, index);
     char node[SG_NODE_TEXT];
     bool partial;
 
     sg_node_format(s, index, node);
-    if (!sg_marker_read(p->c.store, dir, s->marker, node, a, &m, &r, err) ||
+    if (!(seen != NULL && seen->kind == SG_ENTRY_FILE
+              ? sg_marker_read_seen(p->c.store, dir, s->marker, node, seen, a, &m, &r, err)
+              : sg_marker_read(p->c.store, dir, s->marker, node, a, &m, &r, err)) ||
         !read_partial(p, s, index, dir, a, &m, &r, &partial, err))
         return false;
     *ret = m;
@@ -492,6 +506,32 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
         ok = ok && keep_marker(b->p, &b->items[i], index, &m, &recipe, err);
     }
     sg_cache_look_free(cache.look);
+    sg_buf_done(&dir);
+    return ok;
+}
+
+/* The marker that a decision's caller has listed. */
+static bool scan_listed(struct sg_plan *p, struct sg_error *err)
+{
+    struct scan_item i = { .node = p->claimed_node };
+    struct sg_buf path = SG_BUF_INIT, dir = SG_BUF_INIT;
+    struct sg_marker m = { .kind = SG_MARKER_ABSENT };
+    const struct sg_stage *s;
+    uint32_t recipe = 0;
+    int64_t index;
+    bool ok;
+
+    if (!p->claimed || p->claimed_seen == NULL)
+        return true;
+    i.stage = sg_plan_stage_of(p, i.node);
+    s = sg_plan_stage_at(p, i.stage);
+    index = p->stages[i.stage].pub.lo + (int64_t)(i.node - p->stages[i.stage].pub.base);
+    ok = sg_plan_dir(p, s, index, &path, err) && (path.len == 0 || sg_buf_addc(&path, '/', err)) &&
+         sg_buf_adds(&path, s->marker, err) &&
+         get_marker(p, sg_buf_text(&path), s, index, p->claimed_seen, &dir, &m, err) &&
+         (!s->partial || scan_partial(p, sg_buf_text(&path), &i, index, &dir, &m, err)) &&
+         keep_marker(p, &i, index, &m, &recipe, err);
+    sg_buf_done(&path);
     sg_buf_done(&dir);
     return ok;
 }
@@ -751,7 +791,7 @@ static void forget_unfinished(struct sg_plan *p, const struct sg_seen_claim *c)
 
 static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
 {
-    if (!scan_claims(p, few, false, err) || !scan_all(p, err) ||
+    if (!scan_claims(p, few, false, err) || !scan_listed(p, err) || !scan_all(p, err) ||
         (misses_inputs(p) && !scan_claims(p, few, true, err)))
         return false;
     for (size_t i = 0; i < p->n_claims; i++) {

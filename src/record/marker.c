@@ -124,10 +124,11 @@ bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, c
 }
 
 bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
-                         const char *node, const struct sg_entry *seen, struct sg_marker *ret,
+                         const char *node, const struct sg_entry *seen, struct sg_arena *a,
+                         struct sg_marker *ret, struct sg_receipt *ret_receipt,
                          struct sg_error *err)
 {
-    return read_marker(store, dir, name, node, seen, NULL, ret, NULL, err);
+    return read_marker(store, dir, name, node, seen, a, ret, ret_receipt, err);
 }
 
 static bool write_inputs(struct sg_store *store, const struct sg_receipt *r, struct sg_error *err)

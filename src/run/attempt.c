@@ -294,6 +294,67 @@ static bool complete(struct sg_attempt *a, struct sg_member *m, struct sg_error 
     return true;
 }
 
+/* .MARKER.NONCE.tmp of a killed executor, .MARKER.crc: with the marker removed they went too, but a
+ * kept one is replaced, and there may have been none. */
+static bool is_temporary_marker(const char *name, const char *marker)
+{
+    size_t n = strlen(name), of = strlen(marker);
+
+    if (n < of + 5 || name[0] != '.' || strncmp(name + 1, marker, of) != 0 || name[1 + of] != '.')
+        return false;
+    return strcmp(name + 1 + of, ".crc") == 0 || (n > of + 6 && strcmp(name + n - 4, ".tmp") == 0);
+}
+
+static bool is_leftover(const struct sg_attempt *a, const char *name)
+{
+    return strcmp(name, "_temporary") == 0 || strncmp(name, ".spark-staging-", 15) == 0 ||
+           is_temporary_marker(name, a->stage->marker) ||
+           (a->stage->partial && is_temporary_marker(name, a->stage->partial_marker));
+}
+
+struct looking {
+    struct sg_attempt *a;
+    struct sg_member *m;
+    struct sg_error *err;
+    bool ok;
+};
+
+static bool see_child(void *ctx, const char *name, const struct sg_entry *entry)
+{
+    struct looking *l = ctx;
+    struct sg_output_seen *seen = &l->m->seen;
+    struct sg_leftover *left;
+
+    seen->holds = true;
+    if (strcmp(name, l->a->stage->marker) == 0)
+        seen->marker = *entry;
+    else if (l->a->stage->partial && strcmp(name, l->a->stage->partial_marker) == 0)
+        seen->partial_marker = *entry;
+    else if (is_leftover(l->a, name)) {
+        left = SG_ARENA_NEW(&l->a->arena, 1, struct sg_leftover, l->err);
+        l->ok = left != NULL &&
+                (left->path = sg_arena_printf(&l->a->arena, l->err, "%s/%s", l->m->dir, name));
+        if (l->ok) {
+            left->next = seen->leftovers;
+            seen->leftovers = left;
+        }
+    }
+    return l->ok;
+}
+
+/* One look for the decision and for what has to go before the job. A local store is asked for
+ * either when it is needed: a listing costs more than a look at the marker there. */
+static bool look_at_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    struct looking l = { a, m, err, true };
+
+    if (!sg_store_is_write_once(a->run->store))
+        return true;
+    m->seen = (struct sg_output_seen){ .listed = true };
+    return (sg_store_list(a->run->store, m->dir, see_child, &l, err) && l.ok) ||
+           sg_error_wrap(err, "look at the output");
+}
+
 /* Step 1, second half: decide again, now that nobody else can. */
 static bool decide(struct sg_attempt *a, struct sg_member *m, const struct sg_member *first,
                    struct sg_error *err)
@@ -304,6 +365,7 @@ static bool decide(struct sg_attempt *a, struct sg_member *m, const struct sg_me
         .forced = m->forced,
         .interrupted = m->interrupted,
         .planned_upstream = m->planned_upstream,
+        .seen = m->seen.listed ? &m->seen.marker : NULL,
     };
     struct sg_decision *d = &m->decision;
 
@@ -338,24 +400,6 @@ struct leftovers {
     bool ok;
 };
 
-/* .MARKER.NONCE.tmp of a killed executor, .MARKER.crc: with the marker removed they went too, but a
- * kept one is replaced, and there may have been none. */
-static bool is_temporary_marker(const char *name, const char *marker)
-{
-    size_t n = strlen(name), of = strlen(marker);
-
-    if (n < of + 5 || name[0] != '.' || strncmp(name + 1, marker, of) != 0 || name[1 + of] != '.')
-        return false;
-    return strcmp(name + 1 + of, ".crc") == 0 || (n > of + 6 && strcmp(name + n - 4, ".tmp") == 0);
-}
-
-static bool is_leftover(const struct sg_attempt *a, const char *name)
-{
-    return strcmp(name, "_temporary") == 0 || strncmp(name, ".spark-staging-", 15) == 0 ||
-           is_temporary_marker(name, a->stage->marker) ||
-           (a->stage->partial && is_temporary_marker(name, a->stage->partial_marker));
-}
-
 static bool remove_leftover(void *ctx, const char *name, const struct sg_entry *entry)
 {
     struct leftovers *l = ctx;
@@ -369,6 +413,29 @@ static bool remove_leftover(void *ctx, const char *name, const struct sg_entry *
     return l->ok;
 }
 
+/* What was listed of the node's two markers, with what else of them is left for later. */
+static bool remove_listed(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    struct sg_store *store = a->run->store;
+    const struct sg_output_seen *seen = &m->seen;
+
+    m->marker_gone = true;
+    return (seen->marker.kind == SG_ENTRY_ABSENT ||
+            sg_store_remove_listed_marker(store, m->dir, a->stage->marker, err)) &&
+           (seen->partial_marker.kind == SG_ENTRY_ABSENT ||
+            sg_store_remove_listed_marker(store, m->dir, a->stage->partial_marker, err));
+}
+
+static bool remove_leftovers(struct sg_attempt *a, const struct sg_output_seen *seen,
+                             struct sg_error *err)
+{
+    bool ok = true;
+
+    for (const struct sg_leftover *l = seen->leftovers; ok && l != NULL; l = l->next)
+        ok = sg_store_remove_tree(a->run->store, l->path, err);
+    return ok;
+}
+
 /* The marker goes, or with keep_marker says that it means nothing now: some readers want a marker
  * to be there at all times. */
 static bool unmark(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
@@ -379,7 +446,7 @@ static bool unmark(struct sg_attempt *a, struct sg_member *m, struct sg_error *e
 
     if (!a->stage->keep_marker || a->stage->prepare_delete ||
         m->decision.own.kind == SG_MARKER_ABSENT)
-        return sg_member_remove_marker(a, m, err);
+        return m->seen.listed ? remove_listed(a, m, err) : sg_member_remove_marker(a, m, err);
     r = sg_member_receipt(a, m, SG_MARKER_RUNNING, node);
     m->marker_gone = true;
     return sg_member_drop_other_marker(a, m, err) &&
@@ -404,26 +471,34 @@ static bool clear_output(struct sg_attempt *a, struct sg_member *m, struct sg_er
 {
     struct sg_store *store = a->run->store;
     struct leftovers l = { a, m->dir, err, true };
-    char *slash;
 
     if (!unmark(a, m, err))
         return false;
-    if (a->stage->prepare_delete) {
-        if (!sg_store_remove_tree(store, m->dir, err))
-            return false;
-    } else if (!sg_store_list(store, m->dir, remove_leftover, &l, err) || !l.ok) {
-        return false;
-    }
-    slash = strrchr(m->dir, '/');
-    if (slash) { /* the parent is made, as ninja does; the output itself is the job's */
-        bool ok;
+    if (a->stage->prepare_delete)
+        return sg_store_remove_tree(store, m->dir, err);
+    if (m->seen.listed)
+        return remove_leftovers(a, &m->seen, err);
+    return sg_store_list(store, m->dir, remove_leftover, &l, err) && l.ok;
+}
 
-        *slash = '\0';
-        ok = sg_store_make_dir(store, m->dir, err);
-        *slash = '/';
-        return ok;
-    }
-    return true;
+/* The parent is made, as ninja does; the output itself is the job's. It is there where it was just
+ * seen to hold something. */
+static bool make_parent(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    char *slash = strrchr(m->dir, '/');
+    bool ok;
+
+    if (slash == NULL || (m->seen.listed && (m->seen.holds || sg_member_has_sibling(a, m))))
+        return true;
+    *slash = '\0';
+    ok = sg_store_make_dir(a->run->store, m->dir, err);
+    *slash = '/';
+    return ok;
+}
+
+static bool clear(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+{
+    return clear_output(a, m, err) && note_output(a, m, err);
 }
 
 bool sg_member_claim(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
@@ -448,7 +523,7 @@ static bool claim_and_decide(struct sg_attempt *a, struct sg_member *m,
         return false;
     if (m->result != SG_RESULT_NONE)
         return true;
-    if (!decide(a, m, first, err))
+    if (!look_at_output(a, m, err) || !decide(a, m, first, err))
         return false;
     if (m->result != SG_RESULT_NONE)
         sg_member_drop(a, m);
@@ -518,10 +593,14 @@ static void decide_members(struct sg_attempt *a)
     }
 }
 
-/* Step 2. Behind one that can't be cleared there is a hole. */
-static void clear_members(struct sg_attempt *a)
+typedef bool prepare_fn(struct sg_attempt *a, struct sg_member *m, struct sg_error *err);
+
+/* Step 2, of each member in turn. Behind one that can't be prepared there is a hole. */
+static void prepare_members(struct sg_attempt *a, prepare_fn *fn)
 {
     bool hole = false;
+
+    a->to_run = false;
 
     for (uint32_t i = 0; i < a->n_members; i++) {
         struct sg_member *m = &a->members[i];
@@ -531,7 +610,7 @@ static void clear_members(struct sg_attempt *a)
             continue;
         if (hole) {
             m->later = true;
-        } else if (clear_output(a, m, &err) && note_output(a, m, &err)) {
+        } else if (fn(a, m, &err)) {
             a->to_run = true;
             continue;
         } else {
@@ -548,9 +627,14 @@ void sg_attempt_prepare(struct sg_attempt *a)
 
     a->started_s = sg_wall_now().ns / SG_NS_PER_S;
     decide_members(a);
-    clear_members(a);
-    if (!a->to_run || (sg_attempt_watch_siblings(a, &err) && sg_attempt_words(a, &err)))
+    prepare_members(a, clear);
+    if (!a->to_run)
         return;
+    if (sg_attempt_watch_siblings(a, &err)) {
+        prepare_members(a, make_parent);
+        if (!a->to_run || sg_attempt_words(a, &err))
+            return;
+    }
     a->to_run = false;
     for (uint32_t i = 0; i < a->n_members; i++)
         if (sg_member_is_to_run(&a->members[i])) {

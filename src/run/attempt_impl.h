@@ -31,9 +31,16 @@ atomic_uchar *sg_attempt_gone(const struct sg_attempt *a, int64_t index);
 struct sg_receipt sg_member_receipt(const struct sg_attempt *a, const struct sg_member *m,
                                     enum sg_marker_kind state, char node[SG_NODE_TEXT]);
 
+/* The recipe is in the store, where a receipt of this run doesn't name it already; and one does. */
+bool sg_member_write_recipe(struct sg_attempt *a, const struct sg_member *m,
+                            struct sg_error *err) SG_MUST;
+void sg_member_recipe_named(struct sg_attempt *a, const struct sg_member *m);
+
 /* Before the job: which neighbours are there. After it: are those beside the member, else its
  * result is TRESPASS (trespass.c). */
 bool sg_attempt_watch_siblings(struct sg_attempt *a, struct sg_error *err) SG_MUST;
+/* Is one of them beside the member? Then so is their parent. */
+bool sg_member_has_sibling(const struct sg_attempt *a, const struct sg_member *m);
 bool sg_member_check_siblings(struct sg_attempt *a, struct sg_member *m,
                               struct sg_error *err) SG_MUST;
 

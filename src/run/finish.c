@@ -11,23 +11,33 @@
 
 /* "no data file at all" is an answer of its own: a check that passes over an empty output would let
  * a job that did nothing count as done. */
-static bool check_output(struct sg_attempt *a, struct sg_member *m, const struct sg_output_facts *f,
-                         struct sg_error *err)
+static bool check_files(struct sg_attempt *a, struct sg_member *m, const struct sg_output_facts *f,
+                        struct sg_error *err)
+{
+    const char *full;
+
+    if (a->stage->check == SG_CHECK_NONE || f->files != 0)
+        return true;
+    if (a->stage->empty_ok)
+        return sg_store_make_dir(a->run->store, m->dir, err);
+    full = sg_vars_uri(&a->arena, sg_store_root(a->run->store), m->dir, err);
+    if (full != NULL)
+        sg_member_result(m, SG_RESULT_CHECK_FAILED, "no data file in %s", full);
+    return full != NULL;
+}
+
+/* Were the files written under this claim? */
+static bool check_age(struct sg_attempt *a, struct sg_member *m, const struct sg_output_facts *f,
+                      struct sg_error *err)
 {
     const struct sg_stage *s = a->stage;
     const char *full;
 
-    if (s->check == SG_CHECK_NONE)
+    if (f->files == 0 || (s->check != SG_CHECK_WRITTEN && s->check != SG_CHECK_REWRITTEN))
         return true;
     full = sg_vars_uri(&a->arena, sg_store_root(a->run->store), m->dir, err);
-    if (full == NULL)
+    if (full == NULL || !sg_store_claim_time(a->run->store, &m->claim, err))
         return false;
-    if (f->files == 0) {
-        if (s->empty_ok)
-            return sg_store_make_dir(a->run->store, m->dir, err);
-        sg_member_result(m, SG_RESULT_CHECK_FAILED, "no data file in %s", full);
-        return true;
-    }
     if (s->check == SG_CHECK_WRITTEN && f->newest_ns < m->claim.ident.mtime_ns)
         sg_member_result(m, SG_RESULT_CHECK_FAILED,
                          "no data file in %s was written by this attempt (check = written)", full);
@@ -129,33 +139,44 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
     return ok;
 }
 
-static _Atomic uint64_t *known_recipe(const struct sg_attempt *a)
+bool sg_member_write_recipe(struct sg_attempt *a, const struct sg_member *m, struct sg_error *err)
 {
-    return a->run->recipes != NULL ? &a->run->recipes[a->stage->id.i] : NULL;
+    const struct sg_recipe *r = &m->decision.recipe;
+
+    return (a->run->recipes != NULL &&
+            atomic_load(&a->run->recipes[a->stage->id.i]) == r->hash.lo) ||
+           sg_recipe_write(a->run->store, r, err) || sg_error_wrap(err, "write the recipe");
 }
 
+void sg_member_recipe_named(struct sg_attempt *a, const struct sg_member *m)
+{
+    if (a->run->recipes != NULL)
+        atomic_store(&a->run->recipes[a->stage->id.i], m->decision.recipe.hash.lo);
+}
+
+/* The claim tells whether the output was written under it, and while it is verified that costs
+ * nothing. */
 static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
                           const struct sg_output_facts *f, double seconds, struct sg_error *err)
 {
     char node[SG_NODE_TEXT];
     struct sg_marker written;
     struct sg_receipt r = sg_member_receipt(a, m, SG_MARKER_DONE, node);
-    _Atomic uint64_t *known = known_recipe(a);
     bool ours;
 
     r.version = f->version;
     r.seconds = seconds;
-    if (!flush_new_output(a, m, err))
-        return false;
-    if ((known == NULL || atomic_load(known) != r.recipe.lo) &&
-        !sg_recipe_write(a->run->store, &m->decision.recipe, err))
-        return sg_error_wrap(err, "write the recipe");
-    if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
+    if (!flush_new_output(a, m, err) || !sg_member_write_recipe(a, m, err) ||
+        !sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
         return false;
     if (!ours) {
         sg_member_result(m, SG_RESULT_FAILED, "the claim was taken away while the job ran");
         return true;
     }
+    if (!check_age(a, m, f, err))
+        return sg_error_wrap(err, "check the output");
+    if (m->result != SG_RESULT_NONE)
+        return true;
     /* Spark's own marker would make a finished day of an unfinished one. */
     if (m->decision.partial && !sg_member_drop_other_marker(a, m, err))
         return false;
@@ -163,32 +184,38 @@ static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
                          sg_store_is_write_once(a->run->store) ? NULL : &written, err))
         return sg_error_wrap(err, "write the receipt");
     m->marker_gone = false;
-    if (known != NULL)
-        atomic_store(known, r.recipe.lo);
+    sg_member_recipe_named(a, m);
     return true;
 }
 
 /* The output of a member whose job says that it succeeded, and what it was made from. */
+static bool look_around(struct sg_attempt *a, struct sg_member *m, struct sg_output *o,
+                        struct sg_output_facts *facts, struct sg_error *err)
+{
+    if (!inputs_are_same(a, m, err))
+        return sg_error_wrap(err, "look at the inputs again");
+    if (m->result == SG_RESULT_NONE && !sg_member_check_siblings(a, m, err))
+        return false;
+    return m->result != SG_RESULT_NONE || take_version(a, m, o, facts, err);
+}
+
+/* Where it costs a request to know when the claim was taken, the output's age is checked with the
+ * receipt; what it says comes first all the same. */
 static bool accept(struct sg_attempt *a, struct sg_member *m, struct sg_output *o,
                    struct sg_output_facts *facts, double seconds, struct sg_error *err)
 {
-    if (!check_output(a, m, facts, err))
+    bool first = m->claim.ident.mtime_ns != 0;
+
+    if (!check_files(a, m, facts, err) ||
+        (m->result == SG_RESULT_NONE && first && !check_age(a, m, facts, err)))
         return sg_error_wrap(err, "check the output");
     if (m->result != SG_RESULT_NONE)
         return true;
-    if (!inputs_are_same(a, m, err))
-        return sg_error_wrap(err, "look at the inputs again");
-    if (m->result != SG_RESULT_NONE)
-        return true;
-    if (!sg_member_check_siblings(a, m, err))
+    if (!look_around(a, m, o, facts, err))
         return false;
-    if (m->result != SG_RESULT_NONE)
-        return true;
-    if (!take_version(a, m, o, facts, err))
-        return false;
-    if (m->result != SG_RESULT_NONE)
-        return true;
-    return write_receipt(a, m, facts, seconds, err);
+    if (m->result == SG_RESULT_NONE)
+        return write_receipt(a, m, facts, seconds, err);
+    return first || check_age(a, m, facts, err) || sg_error_wrap(err, "check the output");
 }
 
 /* Steps 4 and 5. The job's processes are gone: its files are listed once. */

@@ -69,14 +69,25 @@ static bool add_candidate(struct sg_attempt *a, int64_t index, struct sg_buf *pa
     return s->marker != NULL;
 }
 
-/* The markers of all siblings, in one request. */
+bool sg_member_has_sibling(const struct sg_attempt *a, const struct sg_member *m)
+{
+    size_t n = parent_len(m->dir);
+    bool has = false;
+
+    for (uint32_t i = 0; i < a->n_siblings && !has; i++)
+        has = is_beside(m->dir, n, a->siblings[i].dir);
+    return has;
+}
+
+/* The markers of all siblings: on HDFS a request for each parent, and those of what has changed
+ * since this process saw it. */
 static bool stat_markers(struct sg_attempt *a, struct sg_entry ret[2 * REACH], struct sg_error *err)
 {
     const char *paths[2 * REACH];
 
     for (uint32_t i = 0; i < a->n_siblings; i++)
         paths[i] = a->siblings[i].marker;
-    return sg_store_stat_many(a->run->store, paths, a->n_siblings, ret, err);
+    return sg_store_stat_again(a->run->store, paths, a->n_siblings, ret, err);
 }
 
 /* Those that have no marker are not watched. */

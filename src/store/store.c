@@ -133,6 +133,14 @@ bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
     return s->ops->stat_many(s, paths, n, ret, err);
 }
 
+bool sg_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
+                         struct sg_entry *ret, struct sg_error *err)
+{
+    if (s->ops->stat_again == NULL)
+        return s->ops->stat_many(s, paths, n, ret, err);
+    return s->ops->stat_again(s, paths, n, ret, err);
+}
+
 void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
                        const bool *receipts, size_t n)
 {
@@ -266,6 +274,15 @@ bool sg_store_remove_marker(struct sg_store *s, const char *dir, const char *nam
            s->ops->remove_marker(s, dir, name, err);
 }
 
+bool sg_store_remove_listed_marker(struct sg_store *s, const char *dir, const char *name,
+                                   struct sg_error *err)
+{
+    if (s->ops->remove_listed_marker == NULL)
+        return sg_store_remove_marker(s, dir, name, err);
+    return SG_EXPECT(is_inside(dir) && is_name(name), err) &&
+           s->ops->remove_listed_marker(s, dir, name, err);
+}
+
 bool sg_store_claim_take(struct sg_store *s, const char *path, struct sg_span text,
                          struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
                          struct sg_buf *held_text, struct sg_error *err)
@@ -285,6 +302,13 @@ bool sg_store_claim_verify(struct sg_store *s, const struct sg_store_claim *clai
                            struct sg_error *err)
 {
     return SG_EXPECT(claim->path != NULL, err) && s->ops->claim_verify(s, claim, ret, err);
+}
+
+bool sg_store_claim_time(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err)
+{
+    return SG_EXPECT(claim->path != NULL, err) &&
+           (claim->ident.mtime_ns != 0 || s->ops->claim_time == NULL ||
+            s->ops->claim_time(s, claim, err));
 }
 
 bool sg_store_claim_drop(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err)

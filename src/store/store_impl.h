@@ -18,6 +18,9 @@ struct sg_store_ops {
     bool (*stat)(struct sg_store *s, const char *path, struct sg_entry *ret, struct sg_error *err);
     bool (*stat_many)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                       struct sg_error *err);
+    /* NULL: as stat_many */
+    bool (*stat_again)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
+                       struct sg_error *err);
     /* NULL: nothing is made of it */
     void (*receipts)(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
                      const bool *receipts, size_t n);
@@ -52,6 +55,9 @@ struct sg_store_ops {
                           struct sg_entry *ret, struct sg_error *err);
     bool (*remove_marker)(struct sg_store *s, const char *dir, const char *name,
                           struct sg_error *err);
+    /* NULL: as remove_marker */
+    bool (*remove_listed_marker)(struct sg_store *s, const char *dir, const char *name,
+                                 struct sg_error *err);
     bool (*claim_take)(struct sg_store *s, const char *path, struct sg_span text,
                        struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
                        struct sg_buf *held_text, struct sg_error *err);
@@ -59,6 +65,8 @@ struct sg_store_ops {
                           struct sg_error *err);
     bool (*claim_verify)(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,
                          struct sg_error *err);
+    /* NULL: it is known */
+    bool (*claim_time)(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err);
     bool (*claim_drop)(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err);
     void (*claim_leave)(struct sg_store *s, struct sg_store_claim *claim);
     bool (*claim_list)(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, void *ctx,

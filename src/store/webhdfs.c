@@ -27,6 +27,7 @@ static void wh_free(struct sg_store *s)
     sg_arena_done(&w->arena);
     pthread_mutex_destroy(&w->lock);
     pthread_mutex_destroy(&w->token_lock);
+    wh_seen_free(w->seen);
     free(w);
 }
 
@@ -41,6 +42,7 @@ static const struct sg_store_ops wh_ops = {
     .free = wh_free,
     .stat = wh_store_stat,
     .stat_many = wh_store_stat_many,
+    .stat_again = wh_store_stat_again,
     .receipts = wh_store_receipts,
     .stat_dirs = wh_store_stat_dirs,
     .counted = wh_counted,
@@ -59,9 +61,11 @@ static const struct sg_store_ops wh_ops = {
     .put_marker = wh_store_put_marker,
     .rename_marker = wh_store_rename_marker,
     .remove_marker = wh_store_remove_marker,
+    .remove_listed_marker = wh_store_remove_listed_marker,
     .claim_take = wh_claim_take,
     .claim_replace = wh_claim_replace,
     .claim_verify = wh_claim_verify,
+    .claim_time = wh_claim_time,
     .claim_drop = wh_claim_drop,
     .claim_leave = wh_claim_leave,
     .claim_list = wh_claim_list,

@@ -33,6 +33,7 @@
 struct seen {
     bool there;
     char name[WH_NAME]; /* of the child; "" if there is none */
+    int64_t mtime_ms;   /* its */
 };
 
 static bool on_child(void *ctx, const struct wh_status *st)
@@ -43,6 +44,7 @@ static bool on_child(void *ctx, const struct wh_status *st)
         return true;
     memcpy(s->name, st->name.at, st->name.len);
     s->name[st->name.len] = '\0';
+    s->mtime_ms = st->mtime_ms;
     return false;
 }
 
@@ -213,25 +215,18 @@ static bool remove_aside(struct taking *t, struct sg_error *err)
     return wh_delete(t->w, sg_buf_text(&t->aside), true, err);
 }
 
-/* It is at the path, and ours: told to the caller. */
+/* It is at the path, and ours: told to the caller. When it was taken is asked for only by who wants
+ * to know, and the claim's name tells the rest. */
 static bool fill(struct taking *t, struct wh_held **held, struct sg_store_claim *ret,
                  struct sg_error *err)
 {
     struct wh_held *h = *held;
-    struct wh_status st;
-    struct sg_entry entry;
-    char *path;
+    char *path = strdup(t->path);
 
-    if (!wh_status(t->w, t->path, &st, err))
-        return false;
-    if (st.kind != SG_ENTRY_DIR)
-        return sg_error_set(err, SG_ERROR_STORE, 0, "claim %s: somebody has removed it", t->path);
-    path = strdup(t->path);
     if (path == NULL)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "a claim");
-    wh_entry(&st, &entry);
-    h->id = st.file_id;
-    *ret = (struct sg_store_claim){ .path = path, .lock_fd = h->lock_fd, .ident = entry.ident };
+    h->id = strtoull(strrchr(h->token, '.') + 1, NULL, 10);
+    *ret = (struct sg_store_claim){ .path = path, .lock_fd = h->lock_fd, .ident.id = h->id };
     add(t->w->claims, h);
     *held = NULL;
     return true;
@@ -479,18 +474,30 @@ bool wh_claim_take(struct sg_store *s, const char *path, struct sg_span text,
 
 /* ---- what is held */
 
-static bool renew_ident(struct sg_webhdfs *w, struct sg_store_claim *claim, struct sg_error *err)
+static bool ask_time(struct sg_webhdfs *w, struct sg_store_claim *claim, struct sg_error *err)
 {
-    struct sg_entry entry;
     struct wh_status st;
 
     if (!wh_status(w, claim->path, &st, err))
         return false;
-    if (st.kind != SG_ENTRY_DIR || st.file_id != claim->ident.id)
+    if (st.kind != SG_ENTRY_DIR)
         return sg_error_set(err, SG_ERROR_STORE, 0, "claim %s: somebody has removed it",
                             claim->path);
-    wh_entry(&st, &entry);
-    claim->ident = entry.ident;
+    claim->ident.mtime_ns = st.mtime_ms * SG_NS_PER_MS;
+    return true;
+}
+
+/* The directory has the time of its child, with which it was made; a child that was renamed since
+ * has given it a later one, and that was asked for then. */
+bool wh_claim_time(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err)
+{
+    const struct wh_held *h = find(wh_of(s)->claims, claim);
+
+    if (!SG_EXPECT(h != NULL, err))
+        return false;
+    if (h->taken_ms == 0)
+        return ask_time(wh_of(s), claim, err);
+    claim->ident.mtime_ns = h->taken_ms * SG_NS_PER_MS;
     return true;
 }
 
@@ -526,7 +533,7 @@ bool wh_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct s
             (void)pthread_mutex_lock(&w->claims->lock);
             memcpy(h->name, name, sizeof(name));
             (void)pthread_mutex_unlock(&w->claims->lock);
-            ok = renew_ident(w, claim, err);
+            ok = ask_time(w, claim, err);
         }
     }
     sg_buf_done(&facts);
@@ -539,13 +546,15 @@ bool wh_claim_verify(struct sg_store *s, const struct sg_store_claim *claim, boo
                      struct sg_error *err)
 {
     struct sg_webhdfs *w = wh_of(s);
-    const struct wh_held *h = find(w->claims, claim);
+    struct wh_held *h = find(w->claims, claim);
     struct seen seen;
 
     if (!SG_EXPECT(h != NULL, err) || !wh_session_check(w, err) ||
         !see(w, claim->path, &seen, err) || !wh_session_check(w, err))
         return false;
     *ret = has_token(&seen, h->token);
+    if (*ret)
+        h->taken_ms = seen.mtime_ms;
     return true;
 }
 

@@ -58,7 +58,8 @@ enum wh_hold {
 struct wh_held {
     struct wh_held *next;
     char *path;
-    uint64_t id; /* of the directory at the path; 0: not known */
+    uint64_t id;      /* of this session's claims, a number each */
+    int64_t taken_ms; /* when it was taken, by the NameNode's clock; 0: nobody has looked */
     char token[WH_TOKEN], name[WH_NAME];
     int lock_fd; /* -1: none */
     enum wh_hold how;

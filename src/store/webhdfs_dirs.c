@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@
 #define SAVE_TO_ASK  4096 /* a record costs 0.1 µs to write anew, a request 0.4 ms at best */
 #define PIECE        ((size_t)1 << 16)
 #define MANY_RECORDS ((uint64_t)1 << 40)
+#define ROWS         1024u /* what is remembered, by hash */
+#define WAYS         8u
 
 struct head {
     char magic[8];
@@ -73,6 +76,9 @@ struct wh_dirs {
     struct group *groups;
     size_t n_groups;
     uint64_t n_records;
+    pthread_mutex_t lock;        /* of what follows */
+    struct wh_known *remembered; /* ROWS of WAYS; NULL: nothing yet */
+    size_t turn;                 /* which one of a full row goes next */
     struct note *notes;
     size_t n_notes, cap_notes, n_sorted;
     size_t n_new; /* what is worth a request the next time */
@@ -173,6 +179,7 @@ bool wh_dirs_open(const char *state, const char *root, struct wh_dirs **ret, str
 
     if (d == NULL)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for the cache of directories");
+    (void)pthread_mutex_init(&d->lock, NULL); /* can't fail in glibc */
     d->fd = -1;
     d->root = sg_hash128_of(root, strlen(root));
     if (state != NULL && !name_paths(d, state, root, err)) {
@@ -225,11 +232,9 @@ const struct wh_known *wh_run_find(const struct wh_run *r, struct sg_hash128 pat
 
 /* ---- what is new ---- */
 
-void wh_dirs_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_known *known,
-                  enum wh_note note)
+static void add_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_known *known,
+                     enum wh_note note)
 {
-    if (d->path == NULL)
-        return;
     if (d->n_notes == d->cap_notes) {
         size_t cap = d->cap_notes != 0 ? 2 * d->cap_notes : 256;
         struct note *more = reallocarray(d->notes, cap, sizeof(*more));
@@ -243,6 +248,52 @@ void wh_dirs_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_k
         (struct note){ .parent = parent, .known = *known, .serial = d->n_notes, .note = note };
     d->n_notes++;
     d->n_new += note == WH_NOTE_SURE;
+}
+
+void wh_dirs_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_known *known,
+                  enum wh_note note)
+{
+    if (d->path == NULL)
+        return;
+    (void)pthread_mutex_lock(&d->lock); /* of a plain mutex neither fails */
+    add_note(d, parent, known, note);
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+/* Where a path is remembered: in its row, in the place that has it, or that may be given to it. */
+static struct wh_known *place_of(struct wh_dirs *d, struct sg_hash128 path)
+{
+    struct wh_known *row = &d->remembered[path.lo % ROWS * WAYS];
+
+    for (size_t i = 0; i < WAYS; i++)
+        if (sg_hash128_is(row[i].path, path))
+            return &row[i];
+    return &row[d->turn++ % WAYS];
+}
+
+void wh_dirs_remember(struct wh_dirs *d, const struct wh_known *known)
+{
+    (void)pthread_mutex_lock(&d->lock);
+    if (d->remembered == NULL)
+        d->remembered = calloc((size_t)ROWS * WAYS, sizeof(*d->remembered));
+    if (d->remembered != NULL) /* else it is asked for again */
+        *place_of(d, known->path) = *known;
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+bool wh_dirs_recall(struct wh_dirs *d, struct sg_hash128 path, struct wh_known *ret)
+{
+    const struct wh_known *k;
+    bool known = false;
+
+    (void)pthread_mutex_lock(&d->lock);
+    if (d->remembered != NULL) {
+        k = place_of(d, path);
+        known = sg_hash128_is(k->path, path);
+        *ret = *k;
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return known;
 }
 
 static int compare_notes(const void *a, const void *b)
@@ -298,18 +349,26 @@ bool wh_dirs_keeps(const struct wh_dirs *d)
 bool wh_dirs_is_noted(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
                       const struct sg_ident *ident)
 {
-    return find_note(d, parent, path, ident) != NULL;
+    bool is;
+
+    (void)pthread_mutex_lock(&d->lock);
+    is = find_note(d, parent, path, ident) != NULL;
+    (void)pthread_mutex_unlock(&d->lock);
+    return is;
 }
 
 void wh_dirs_believe(struct wh_dirs *d, struct sg_hash128 parent, struct sg_hash128 path,
                      const struct sg_ident *ident)
 {
-    struct note *n = find_note(d, parent, path, ident);
+    struct note *n;
 
-    if (n == NULL)
-        return;
-    n->note = WH_NOTE_SURE;
-    d->n_new++;
+    (void)pthread_mutex_lock(&d->lock);
+    n = find_note(d, parent, path, ident);
+    if (n != NULL) {
+        n->note = WH_NOTE_SURE;
+        d->n_new++;
+    }
+    (void)pthread_mutex_unlock(&d->lock);
 }
 
 /* ---- the new file ---- */
@@ -453,5 +512,7 @@ void wh_dirs_free(struct wh_dirs *d)
     free(d->tmp_path);
     free(d->groups);
     free(d->notes);
+    free(d->remembered);
+    (void)pthread_mutex_destroy(&d->lock);
     free(d);
 }

@@ -6,7 +6,8 @@
  * A marker that has been closed is not changed in place, only replaced, and that changes its
  * directory. So while the directory has the id, the modification time and the number of children
  * that it had, the marker has the identity that it had, or is still absent. Disposable: lost,
- * damaged or out of date it costs requests; no failure of it is an error.
+ * damaged or out of date it costs requests; no failure of it is an error. All from several threads
+ * at once, but for opening and freeing.
  */
 #ifndef STAGEGRAPH_WEBHDFS_DIRS_H
 #define STAGEGRAPH_WEBHDFS_DIRS_H
@@ -38,7 +39,7 @@ bool wh_dirs_open(const char *state, const char *root, struct wh_dirs **ret,
 void wh_dirs_free(struct wh_dirs *d);
 
 /* The records of the markers whose directories lie in one parent, sorted by path; to be freed. No
- * record: n is 0. From several threads at once. */
+ * record: n is 0. */
 struct wh_run {
     struct wh_known *at;
     size_t n;
@@ -51,9 +52,12 @@ enum wh_note {
     WH_NOTE_SURE, /* kept */
     WH_NOTE_GONE  /* the record is dropped: there is no such directory */
 };
-/* One thread at a time. */
 void wh_dirs_note(struct wh_dirs *d, struct sg_hash128 parent, const struct wh_known *known,
                   enum wh_note note);
+/* What this process has seen itself, whether it is believed or not, the latest of some thousands;
+ * false: it has not, or no more. */
+void wh_dirs_remember(struct wh_dirs *d, const struct wh_known *known);
+bool wh_dirs_recall(struct wh_dirs *d, struct sg_hash128 path, struct wh_known *ret);
 /* Is there where to keep it? Planning makes no state directory. */
 bool wh_dirs_keeps(const struct wh_dirs *d);
 /* Is the marker with this identity noted, and not believed yet? */

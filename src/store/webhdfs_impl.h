@@ -52,6 +52,7 @@ struct sg_webhdfs {
     struct sg_buf token;          /* the delegation token, encoded; "" none yet */
     bool tokenless;               /* Kerberos, but the NameNode gives no tokens */
     struct sg_mono token_renewal; /* when it is time to renew it */
+    struct wh_seen *seen;         /* webhdfs_read.c: receipts that were read; under `lock` */
     struct wh_claims *claims;     /* webhdfs_claim.c: heartbeat thread and what it knows */
     struct wh_dirs *dirs;         /* webhdfs_scan.c: the cache of directories */
 };
@@ -202,6 +203,7 @@ bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, 
              struct sg_error *err) SG_MUST;
 /* Does what was refused say that there are no attributes here? */
 bool wh_lacks_attributes(const struct wh_fault *fault);
+void wh_seen_free(struct wh_seen *seen); /* NULL is fine */
 /* Adds what the receipt's attribute holds, if there is one; *ret_there false: the file is gone. */
 bool wh_read_attribute(struct sg_webhdfs *w, const char *path, struct sg_buf *out, bool *ret_there,
                        struct sg_error *err) SG_MUST;
@@ -242,6 +244,8 @@ bool wh_store_rename_marker(struct sg_store *s, const char *dir, const char *nam
                             struct sg_entry *ret, struct sg_error *err) SG_MUST;
 bool wh_store_remove_marker(struct sg_store *s, const char *dir, const char *name,
                             struct sg_error *err) SG_MUST;
+bool wh_store_remove_listed_marker(struct sg_store *s, const char *dir, const char *name,
+                                   struct sg_error *err) SG_MUST;
 
 /* ---- many markers at once: webhdfs_scan.c ---- */
 
@@ -249,6 +253,8 @@ bool wh_scan_open(struct sg_webhdfs *w, struct sg_error *err) SG_MUST;
 void wh_scan_free(struct sg_webhdfs *w); /* of one that was not opened too */
 bool wh_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
+bool wh_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
+                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
 bool wh_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
 void wh_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
@@ -265,6 +271,7 @@ bool wh_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct s
                       struct sg_error *err) SG_MUST;
 bool wh_claim_verify(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,
                      struct sg_error *err) SG_MUST;
+bool wh_claim_time(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err) SG_MUST;
 bool wh_claim_drop(struct sg_store *s, struct sg_store_claim *claim, struct sg_error *err) SG_MUST;
 void wh_claim_leave(struct sg_store *s, struct sg_store_claim *claim);
 bool wh_claim_list(struct sg_store *s, const char *dir, sg_store_claim_fn *fn, void *ctx,

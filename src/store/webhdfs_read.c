@@ -370,14 +370,124 @@ bool wh_read_attribute(struct sg_webhdfs *w, const char *path, struct sg_buf *ou
     return ok;
 }
 
+/* ---- receipts that this process has read ---- */
+
+/*
+ * A receipt is never changed after its file has its name, and a file's id is never used again: who
+ * has read it once under a path needs only to see that the same file is there. The latest of some
+ * thousands. Markers without one are read each time.
+ */
+#define SEEN_ROWS 1024u
+#define SEEN_WAYS 4u
+#define SEEN_MOST 4096u /* bytes; a longer one is read again */
+
+struct wh_seen {
+    struct seen_receipt {
+        struct sg_hash128 path;
+        uint64_t id;
+        int64_t mtime_ns;
+        char *text; /* NULL: none */
+        size_t len;
+    } at[SEEN_ROWS][SEEN_WAYS];
+    size_t turn; /* which one of a full row goes next */
+};
+
+void wh_seen_free(struct wh_seen *seen)
+{
+    for (size_t i = 0; seen != NULL && i < SEEN_ROWS * SEEN_WAYS; i++)
+        free(seen->at[i / SEEN_WAYS][i % SEEN_WAYS].text);
+    free(seen);
+}
+
+/* The place of a path's receipt, or the one that it may have. */
+static struct seen_receipt *seen_place(struct wh_seen *seen, struct sg_hash128 path)
+{
+    struct seen_receipt *row = seen->at[path.lo % SEEN_ROWS];
+
+    for (size_t i = 0; i < SEEN_WAYS; i++)
+        if (sg_hash128_is(row[i].path, path))
+            return &row[i];
+    return &row[seen->turn++ % SEEN_WAYS];
+}
+
+static bool is_same_receipt(const struct seen_receipt *r, struct sg_hash128 path,
+                            const struct sg_ident *ident)
+{
+    return r->text != NULL && r->id == ident->id && r->mtime_ns == ident->mtime_ns &&
+           sg_hash128_is(r->path, path);
+}
+
+/* *ret_known false: it has to be read. */
+static bool recall_receipt(struct sg_webhdfs *w, const char *path, const struct sg_ident *ident,
+                           struct sg_buf *out, bool *ret_known, struct sg_error *err)
+{
+    const struct sg_hash128 hash = sg_hash128_of(path, strlen(path));
+    const struct seen_receipt *r;
+    bool ok = true;
+
+    *ret_known = false;
+    (void)pthread_mutex_lock(&w->lock); /* of a plain mutex neither fails */
+    r = w->seen != NULL ? seen_place(w->seen, hash) : NULL;
+    if (r != NULL && is_same_receipt(r, hash, ident)) {
+        *ret_known = true;
+        ok = sg_buf_add(out, r->text, r->len, err);
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    return ok;
+}
+
+static void remember_receipt(struct sg_webhdfs *w, const char *path, const struct sg_ident *ident,
+                             const char *text, size_t len)
+{
+    const struct sg_hash128 hash = sg_hash128_of(path, strlen(path));
+    char *copy = len != 0 && len <= SEEN_MOST ? malloc(len) : NULL;
+    struct seen_receipt *r;
+
+    if (copy == NULL)
+        return; /* it is read again */
+    memcpy(copy, text, len);
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->seen == NULL)
+        w->seen = calloc(1, sizeof(*w->seen));
+    if (w->seen != NULL) {
+        r = seen_place(w->seen, hash);
+        free(r->text);
+        *r = (struct seen_receipt){ hash, ident->id, ident->mtime_ns, copy, len };
+        copy = NULL;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    free(copy);
+}
+
+/* As wh_read_attribute(), of the empty file with this identity. */
+static bool read_attribute(struct sg_webhdfs *w, const char *path, const struct sg_ident *ident,
+                           struct sg_buf *out, bool *ret_there, struct sg_error *err)
+{
+    const size_t before = out->len;
+    bool known;
+
+    if (!recall_receipt(w, path, ident, out, &known, err))
+        return false;
+    *ret_there = true;
+    if (known)
+        return true;
+    if (!wh_read_attribute(w, path, out, ret_there, err))
+        return false;
+    if (*ret_there && out->len != before)
+        remember_receipt(w, path, ident, out->at + before, out->len - before);
+    return true;
+}
+
 static bool read_receipt(struct sg_webhdfs *w, const char *path, const struct wh_status *st,
                          size_t limit, struct sg_buf *out, bool *ret_same, struct sg_error *err)
 {
     size_t before = out->len;
+    struct sg_entry e;
 
     if (st->len != 0)
         return read_file(w, path, st, limit, out, ret_same, err);
-    if (!wh_read_attribute(w, path, out, ret_same, err))
+    wh_entry(st, &e);
+    if (!read_attribute(w, path, &e.ident, out, ret_same, err))
         return false;
     if (out->len - before > limit) {
         out->len = before;
@@ -421,7 +531,7 @@ bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
 
     if (seen->kind == SG_ENTRY_FILE && seen->ident.len == 0)
         ok = wh_join(&path, dir, "", name, "", err) &&
-             wh_read_attribute(wh_of(s), sg_buf_text(&path), out, &there, err);
+             read_attribute(wh_of(s), sg_buf_text(&path), &seen->ident, out, &there, err);
     sg_buf_done(&path);
     if (!ok)
         return false;

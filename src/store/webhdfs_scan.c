@@ -11,6 +11,7 @@
 #include "webhdfs_impl.h"
 
 #define FEW       3  /* directories of one parent that are looked at without listing it, below */
+#define FEW_AGAIN 2  /* the same of what has been looked at before */
 #define THREADS   64 /* at most */
 #define STEADY_NS (2 * SG_NS_PER_S)
 
@@ -97,6 +98,7 @@ struct family {
 struct scan {
     struct sg_webhdfs *w;
     bool markers; /* items are markers in the looks; else the looks themselves */
+    bool again;   /* what this process has seen itself counts as well */
     struct item *items;
     struct look *looks;
     struct family *families;
@@ -219,18 +221,29 @@ static struct sg_hash128 parent_hash(const struct look *l)
     return sg_hash128_of(l->path, l->name != 0 ? l->name - 1 : 0);
 }
 
+static bool is_known(const struct look *l, const struct wh_known *k)
+{
+    return k != NULL && k->dir_id == l->at.ident.id && k->dir_mtime_ns == l->at.ident.mtime_ns &&
+           k->dir_children == l->at.ident.ctime_ns;
+}
+
 /* What lies in a directory that is not there, or is as it was when it was seen. */
 static void settle_marker(struct scan *s, const struct look *l, struct item *it,
                           const struct wh_run *run)
 {
-    const struct wh_known *k = wh_run_find(run, sg_hash128_of(it->path, strlen(it->path)));
+    const struct sg_hash128 path = sg_hash128_of(it->path, strlen(it->path));
+    const struct wh_known *k = wh_run_find(run, path);
+    struct wh_known own;
 
     s->ret[it->i] = (struct sg_entry){ .kind = SG_ENTRY_ABSENT };
     it->gone = l->at.kind != SG_ENTRY_DIR && k != NULL;
     if (l->at.kind != SG_ENTRY_DIR)
         return;
-    it->ask = k == NULL || k->dir_id != l->at.ident.id || k->dir_mtime_ns != l->at.ident.mtime_ns ||
-              k->dir_children != l->at.ident.ctime_ns;
+    it->ask = !is_known(l, k);
+    if (it->ask && s->again && wh_dirs_recall(s->w->dirs, path, &own)) {
+        k = &own;
+        it->ask = !is_known(l, k);
+    }
     if (!it->ask && k->kind == SG_ENTRY_FILE)
         s->ret[it->i] = (struct sg_entry){
             .kind = SG_ENTRY_FILE,
@@ -269,7 +282,7 @@ static bool look_at_family(void *ctx, size_t i, struct sg_error *err)
     struct look *looks = &s->looks[f->first];
     struct wh_run run = { .at = NULL };
 
-    if (f->n >= FEW && !list_family(s, f, err))
+    if (f->n >= (s->again ? FEW_AGAIN : FEW) && !list_family(s, f, err))
         return false;
     if (s->markers && looks->known)
         wh_dirs_read(s->w->dirs, parent_hash(looks), &run);
@@ -300,6 +313,13 @@ static bool ask(void *ctx, size_t i, struct sg_error *err)
     return true;
 }
 
+static void note_marker(struct scan *s, const struct look *l, const struct wh_known *k)
+{
+    wh_dirs_note(s->w->dirs, parent_hash(l), k,
+                 k->kind == SG_ENTRY_FILE ? WH_NOTE_SEEN : WH_NOTE_SURE);
+    wh_dirs_remember(s->w->dirs, k);
+}
+
 /* For the next time: what was asked for, in directories that are old enough to be trusted. */
 static void note_markers(struct scan *s)
 {
@@ -322,8 +342,7 @@ static void note_markers(struct scan *s)
                 wh_dirs_note(s->w->dirs, parent_hash(l), &k, WH_NOTE_GONE);
             else if (it->ask && l->at.ident.mtime_ns < s->steady_ns &&
                      (e->kind == SG_ENTRY_FILE || e->kind == SG_ENTRY_ABSENT))
-                wh_dirs_note(s->w->dirs, parent_hash(l), &k,
-                             e->kind == SG_ENTRY_FILE ? WH_NOTE_SEEN : WH_NOTE_SURE);
+                note_marker(s, l, &k);
         }
     }
 }
@@ -338,10 +357,10 @@ static bool look(struct scan *s, struct sg_error *err)
     return in_parallel(s->w, s->n_asked, ask, s, err);
 }
 
-static bool scan(struct sg_webhdfs *w, bool markers, const char *const *paths, size_t n,
+static bool scan(struct sg_webhdfs *w, bool markers, bool again, const char *const *paths, size_t n,
                  struct sg_entry *ret, struct sg_error *err)
 {
-    struct scan s = { .w = w, .markers = markers, .n = n, .ret = ret };
+    struct scan s = { .w = w, .markers = markers, .again = again, .n = n, .ret = ret };
     struct sg_arena a = SG_ARENA_INIT;
     struct sg_wall now;
     bool ok;
@@ -373,13 +392,19 @@ static bool scan(struct sg_webhdfs *w, bool markers, const char *const *paths, s
 bool wh_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err)
 {
-    return scan(wh_of(s), true, paths, n, ret, err);
+    return scan(wh_of(s), true, false, paths, n, ret, err);
+}
+
+bool wh_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
+                         struct sg_entry *ret, struct sg_error *err)
+{
+    return scan(wh_of(s), true, true, paths, n, ret, err);
 }
 
 bool wh_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err)
 {
-    return scan(wh_of(s), false, paths, n, ret, err);
+    return scan(wh_of(s), false, false, paths, n, ret, err);
 }
 
 /* ---- which of them can be believed the next time ---- */

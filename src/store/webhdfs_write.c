@@ -481,6 +481,17 @@ static bool add_leftover(void *ctx, const struct wh_status *st)
     return !l->failed;
 }
 
+bool wh_store_remove_listed_marker(struct sg_store *s, const char *dir, const char *name,
+                                   struct sg_error *err)
+{
+    struct sg_buf path = SG_BUF_INIT;
+    bool was, ok = wh_join(&path, dir, "", name, "", err) &&
+                   remove_file(wh_of(s), sg_buf_text(&path), &was, err);
+
+    sg_buf_done(&path);
+    return ok;
+}
+
 bool wh_store_remove_marker(struct sg_store *s, const char *dir, const char *name,
                             struct sg_error *err)
 {

@@ -163,7 +163,7 @@ static void content_is_content_when_asked_for(void **state)
     assert_int_equal(e.ident.len, strlen(RECEIPT));
 }
 
-static void a_marker_that_was_seen_is_read_by_one_request(void **state)
+static void a_marker_seen_is_read_by_one_request_and_then_by_none(void **state)
 {
     struct sg_buf text = SG_BUF_INIT;
     struct sg_entry seen, e;
@@ -175,7 +175,12 @@ static void a_marker_that_was_seen_is_read_by_one_request(void **state)
     assert_int_equal(fake_hdfs_count(hdfs), 1);
     assert_string_equal(sg_buf_text(&text), RECEIPT);
     assert_memory_equal(&e.ident, &seen.ident, sizeof(e.ident));
+    sg_buf_clear(&text);
+    OK(sg_store_read_seen(store, "d", "_SUCCESS", &seen, 4096, &text, &e, &err));
+    assert_int_equal(fake_hdfs_count(hdfs), 1);
+    assert_string_equal(sg_buf_text(&text), RECEIPT);
 
+    OK(sg_store_put_marker(store, "d", "_SUCCESS", span(RECEIPT), &seen, &err)); /* another file */
     OK(sg_store_remove_marker(store, "d", "_SUCCESS", &err));
     sg_buf_clear(&text);
     OK(sg_store_read_seen(store, "d", "_SUCCESS", &seen, 4096, &text, &e, &err));
@@ -480,8 +485,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(attribute_alone_is_an_error_where_there_are_none, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(content_is_content_when_asked_for, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_marker_that_was_seen_is_read_by_one_request, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_marker_seen_is_read_by_one_request_and_then_by_none,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_removed_marker_takes_its_leftovers_with_it_and_nothing_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_attribute_that_is_refused_for_another_reason_is_an_error,
