@@ -5,7 +5,7 @@
  *
  * Each call takes the node's claim, decides under it, and drops it. The claim and the receipt say
  * attempt SG_NO_ATTEMPT, so that a call which is killed leaves the node as it was, or changed
- * whole: its dead claim means nothing. May block; one thread at a time for a struct sg_attempt_run.
+ * whole: its dead claim means nothing. May block; from several threads at once, of different nodes.
  */
 #ifndef STAGEGRAPH_ACCEPT_H
 #define STAGEGRAPH_ACCEPT_H
@@ -42,6 +42,26 @@ void sg_accept_look(const struct sg_node_view *v, uint32_t reasons, struct sg_ac
  * stale. Decides again under the claim, so *ret may differ from what the plan said. */
 bool sg_accept_node(const struct sg_attempt_run *run, const struct sg_stage *stage, int64_t index,
                     uint32_t reasons, struct sg_accepted *ret, struct sg_error *err) SG_MUST;
+
+/* Nodes of one stage, as many at once as the store has connections (sg_store_threads()). */
+struct sg_accept_item {
+    const struct sg_stage *stage;
+    int64_t index;
+    struct sg_accepted a; /* by the plan; only what is TAKE there is accepted, and then told anew */
+    bool done;            /* false before */
+};
+struct sg_accept_many {
+    struct sg_accept_item *items;
+    size_t n;
+    uint32_t reasons;
+    /* Both on the caller's thread. tell: in the order of the items, but that what was done beside
+     * one that failed comes after it. ends: nothing more is to begin. */
+    bool (*tell)(void *ctx, const struct sg_accept_item *item, struct sg_error *err);
+    bool (*ends)(void *ctx);
+    void *ctx;
+};
+bool sg_accept_many(const struct sg_attempt_run *run, const struct sg_accept_many *ask,
+                    struct sg_error *err) SG_MUST;
 
 /* Removes the node's marker. *ret->what: TAKE it was removed, FRESH there was none, BUSY. */
 bool sg_accept_revoke(const struct sg_attempt_run *run, const struct sg_stage *stage, int64_t index,

@@ -13,6 +13,8 @@
 #include "marking.h"
 #include "outputs.h"
 
+#define AT_ONCE 1024 /* nodes whose results are in memory */
+
 static bool take_reasons(struct sg_cli *cli, uint32_t *ret, struct sg_error *err)
 {
     const char *text = cli->options.value[SG_OPT_REASON];
@@ -28,47 +30,73 @@ static bool take_reasons(struct sg_cli *cli, uint32_t *ret, struct sg_error *err
     return true;
 }
 
-static bool accept_one(struct sg_marking *m, const struct sg_node_view *v, struct sg_accepted *ret,
-                       struct sg_error *err)
+static bool note(void *ctx, const struct sg_accept_item *i, struct sg_error *err)
 {
-    struct sg_accepted planned;
+    return sg_marking_note(ctx, i->stage, i->index, &i->a, err);
+}
 
-    sg_accept_look(v, m->reasons, &planned);
-    *ret = planned;
-    if (m->dry || planned.what != SG_ACCEPT_TAKE)
-        return true;
-    if (!sg_marking_enter(m, err) ||
-        !sg_accept_node(&m->run, v->stage, v->index, m->reasons, ret, err))
-        return false;
-    if (ret->what == SG_ACCEPT_TAKE)
-        *ret = planned; /* the plan knows the detail */
-    return true;
+static bool ends(void *ctx)
+{
+    return sg_marking_interrupted(ctx);
+}
+
+/* Some nodes of a stage, in order. */
+static bool accept_some(struct sg_marking *m, struct sg_accept_item *items, size_t n,
+                        struct sg_error *err)
+{
+    const struct sg_accept_many ask = {
+        .items = items, .n = n, .reasons = m->reasons, .tell = note, .ends = ends, .ctx = m
+    };
+    bool any = false, ok = true;
+
+    for (size_t i = 0; i < n; i++)
+        any |= items[i].a.what == SG_ACCEPT_TAKE;
+    if (any && !m->dry)
+        return sg_marking_enter(m, err) && sg_accept_many(&m->run, &ask, err);
+    for (size_t i = 0; ok && i < n && !ends(m); i++)
+        ok = note(m, &items[i], err);
+    return ok;
+}
+
+/* Those of a stage that were asked for. */
+static bool accept_stage(struct sg_marking *m, struct sg_stage_id id, struct sg_accept_item *items,
+                         struct sg_error *err)
+{
+    const struct sg_plan *p = m->cli->plan;
+    const struct sg_plan_stage *s = sg_plan_stage(p, id);
+    struct sg_node_view v;
+    size_t n = 0;
+
+    for (int64_t k = s->lo; k < s->hi; k++) {
+        struct sg_node_id node = sg_plan_find(p, id, k);
+
+        if (node.i == SG_NO_NODE)
+            continue;
+        sg_plan_node(p, node, &v);
+        if (!v.asked)
+            continue;
+        items[n] = (struct sg_accept_item){ .stage = v.stage, .index = k };
+        sg_accept_look(&v, m->reasons, &items[n++].a);
+        if (n == AT_ONCE) {
+            if (!accept_some(m, items, n, err))
+                return false;
+            n = 0;
+        }
+    }
+    return n == 0 || accept_some(m, items, n, err);
 }
 
 /* All nodes that were asked for, stage by stage; an interrupt ends it between two nodes. */
 static bool accept_all(struct sg_marking *m, struct sg_error *err)
 {
-    const struct sg_plan *p = m->cli->plan;
     const struct sg_graph *g = m->cli->graph;
+    struct sg_accept_item *items =
+        SG_ARENA_NEW(&m->cli->arena, AT_ONCE, struct sg_accept_item, err);
+    bool ok = items != NULL;
 
-    for (uint32_t i = 0; i < g->n_stages; i++) {
-        const struct sg_plan_stage *s = sg_plan_stage(p, g->order[i]);
-
-        for (int64_t k = s->lo; k < s->hi && !sg_marking_interrupted(m); k++) {
-            struct sg_accepted a = { .what = SG_ACCEPT_FRESH };
-            struct sg_node_view v;
-            struct sg_node_id n = sg_plan_find(p, g->order[i], k);
-
-            if (n.i == SG_NO_NODE)
-                continue;
-            sg_plan_node(p, n, &v);
-            if (!v.asked)
-                continue;
-            if (!accept_one(m, &v, &a, err) || !sg_marking_note(m, v.stage, k, &a, err))
-                return false;
-        }
-    }
-    return true;
+    for (uint32_t i = 0; ok && i < g->n_stages && !sg_marking_interrupted(m); i++)
+        ok = accept_stage(m, g->order[i], items, err);
+    return ok;
 }
 
 static void tell(struct sg_marking *m)

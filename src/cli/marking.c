@@ -224,7 +224,8 @@ bool sg_marking_open(struct sg_cli *cli, const char *taken, struct sg_marking *r
     ret->state = (struct sg_state)SG_STATE_INIT;
     ret->started_ms = sg_wall_now().ns / SG_NS_PER_MS;
     ret->dry = sg_options_has(&cli->options, SG_OPT_DRY_RUN);
-    if (!sg_run_id_new(sg_wall_now(), ret->run_id, err) ||
+    ret->run.recipes = SG_ARENA_NEW(&cli->arena, cli->graph->n_stages, _Atomic uint64_t, err);
+    if (ret->run.recipes == NULL || !sg_run_id_new(sg_wall_now(), ret->run_id, err) ||
         (!cli->plan && !sg_cli_make_plan(cli, ret->run_id, err)) ||
         !sg_host_facts(&cli->arena, &ret->run.host, &ret->run.boot, err) ||
         !sg_outputs_open(cli, &ret->outs, err))

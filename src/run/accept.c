@@ -92,19 +92,21 @@ static bool write_accepted(struct sg_attempt *a, struct sg_member *m, struct sg_
 
     r.version = m->decision.own.version;
     r.seconds = NAN; /* nothing was run */
-    if (!sg_recipe_write(a->run->store, &m->decision.recipe, err))
-        return sg_error_wrap(err, "write the recipe");
-    if (!sg_store_claim_verify(a->run->store, &m->claim, &ours, err) ||
+    if (!sg_member_write_recipe(a, m, err) ||
+        !sg_store_claim_verify(a->run->store, &m->claim, &ours, err) ||
         !is_same_marker(a, m, &same, err))
         return false;
     if (!ours)
         say(ret, SG_ACCEPT_BUSY, "its claim was taken away", "");
     else if (!same)
         say(ret, SG_ACCEPT_LEFT, "its marker was just changed", "");
-    else if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r, &written, err))
+    else if (!sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r,
+                              sg_store_is_write_once(a->run->store) ? NULL : &written, err))
         return sg_error_wrap(err, "write the receipt");
-    else /* a partial marker whose day is over, or what a job left beside it */
+    else { /* a partial marker whose day is over, or what a job left beside it */
+        sg_member_recipe_named(a, m);
         return sg_member_drop_other_marker(a, m, err);
+    }
     return true;
 }
 
