@@ -339,26 +339,34 @@ bool wh_session_check(struct sg_webhdfs *w, struct sg_error *err)
 
 /* ---- its thread */
 
-/* Tries once more to remove what could not be removed. */
+/* Tries once more to remove what could not be removed; the claim's directory too, whatever was said
+ * of its child: not while there is one in it. */
 static void remove_dropped(struct sg_webhdfs *w)
 {
     struct wh_claims *c = w->claims;
     struct sg_error ignored = SG_ERROR_INIT; /* tried again later, or dead with the session */
-    struct sg_buf path = SG_BUF_INIT;
+    struct sg_buf path = SG_BUF_INIT, dir = SG_BUF_INIT;
     char token[WH_TOKEN] = "";
 
     for (;;) {
         struct wh_held *h;
+        bool gone;
 
         sg_buf_clear(&path);
+        sg_buf_clear(&dir);
         (void)pthread_mutex_lock(&c->lock);
         for (h = c->held; h != NULL; h = h->next)
             if (h->how == WH_DROPPED && h->path != NULL)
                 break;
-        if (h != NULL && sg_buf_addf(&path, &ignored, "%s/%s", h->path, h->name))
+        if (h != NULL && sg_buf_adds(&dir, h->path, &ignored) &&
+            sg_buf_addf(&path, &ignored, "%s/%s", h->path, h->name))
             memcpy(token, h->token, sizeof(token));
         (void)pthread_mutex_unlock(&c->lock);
-        if (h == NULL || path.len == 0 || !wh_delete(w, sg_buf_text(&path), true, &ignored))
+        if (h == NULL || path.len == 0)
+            break;
+        gone = wh_delete(w, sg_buf_text(&path), true, &ignored);
+        (void)!wh_delete(w, sg_buf_text(&dir), false, &ignored);
+        if (!gone)
             break;
         wh_lock_remove(c, token);
         (void)pthread_mutex_lock(&c->lock);
@@ -374,6 +382,7 @@ static void remove_dropped(struct sg_webhdfs *w)
         (void)pthread_mutex_unlock(&c->lock);
     }
     sg_buf_done(&path);
+    sg_buf_done(&dir);
 }
 
 static void *run_thread(void *arg)

@@ -93,12 +93,11 @@ static void day(struct e2e *t)
     }
     hdfs_make_many(t, paths, n, false);
     e2e_write(t, "stagegraph.ini", e2e_text(t, graph, hdfs_root(t, "proxy")));
-    e2e_write(
-        t, "pack.sh",
-        "while read -r label; do\n"
-        "    echo \"$label\" | \"$HDFSIO\" put \"$2/pack/dt=${label%T*}/hr=${label#*T}/data\" "
-        "|| exit 1\n"
-        "done <\"$1\"\n");
+    e2e_write(t, "pack.sh",
+              "while read -r label; do\n"
+              "    echo \"$label\" | \"$HDFSIO\" put \"$2/dt=${label%T*}/hr=${label#*T}/data\" "
+              "|| exit 1\n"
+              "done <\"$1\"\n");
     e2e_setenv(t, "STAGEGRAPH_NOW", "2024-01-02T00:10Z");
     e2e_run(t, 0, "accept bronze silver");
     e2e_pause(t, 2500); /* what is younger than two seconds is not trusted */
