@@ -260,4 +260,10 @@ bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret);
  * machine's when nothing can be written). */
 bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err) SG_MUST;
 
+/* How those are that keep the store, a line each: for HDFS NameNodes, safe mode, DataNodes, room,
+ * clocks. `bad`: runs may fail or wait for it, or will. What can't be reached is a bad line. */
+typedef void sg_store_health_fn(void *ctx, bool bad, const char *text);
+bool sg_store_health(struct sg_store *s, sg_store_health_fn *fn, void *ctx,
+                     struct sg_error *err) SG_MUST;
+
 #endif

@@ -43,19 +43,68 @@ static void check_room(const struct sg_cli *cli)
     }
 }
 
-static int run_check(struct sg_cli *cli, struct sg_error *err)
+/* What has lost the store ends its jobs at three fifths of the lease and kills them at four. */
+static void check_lease(const struct sg_cli *cli)
+{
+    const struct sg_store_settings *store = &cli->graph->store;
+    const int64_t fifth = store->lease_s / 5;
+    char has[SG_DURATION_TEXT], lease[SG_DURATION_TEXT], most[SG_DURATION_TEXT];
+
+    if (!sg_store_is_remote(sg_store_root(cli->store)))
+        return;
+    sg_duration_format((double)store->lease_s, false, lease);
+    for (uint32_t i = 0; i < cli->graph->n_stages; i++) {
+        const struct sg_stage *s = &cli->graph->stages[i];
+
+        if (s->grace_s <= fifth)
+            continue;
+        sg_duration_format((double)s->grace_s, false, has);
+        sg_duration_format((double)fifth, false, most);
+        (void)fprintf(stderr,
+                      "warning: stage %s: grace = %s, but a run that has lost the store for three "
+                      "fifths of lease = %s kills its jobs %s after TERM\n",
+                      s->name, has, lease, most);
+    }
+    if (store->deadline_s <= 3 * fifth)
+        return;
+    sg_duration_format((double)store->deadline_s, false, has);
+    sg_duration_format((double)(3 * fifth), false, most);
+    (void)fprintf(stderr,
+                  "warning: deadline = %s, but with lease = %s a run whose store is away for %s "
+                  "has lost its claims and ends its jobs\n",
+                  has, lease, most);
+}
+
+static void tell_health(void *ctx, bool bad, const char *text)
+{
+    (void)ctx;
+    if (bad)
+        (void)fprintf(stderr, "warning: %s\n", text);
+    else
+        (void)printf("  %s\n", text);
+}
+
+/* Its clock is asked first: a store that can't be reached is an error. */
+static bool check_store(const struct sg_cli *cli, struct sg_error *err)
 {
     struct sg_wall now;
 
+    if (!sg_store_now(cli->store, &now, err))
+        return false;
+    (void)printf("store %s: answers\n", sg_store_uri(cli->store));
+    (void)fflush(stdout); /* before the warnings */
+    return sg_store_health(cli->store, tell_health, NULL, err);
+}
+
+static int run_check(struct sg_cli *cli, struct sg_error *err)
+{
     if (!sg_cli_configure(cli, NULL, true, err) || !sg_cli_open_store(cli, err) ||
         !check_files(cli, err))
         return -1;
-    if (sg_options_has(&cli->options, SG_OPT_STORE)) {
-        if (!sg_store_now(cli->store, &now, err))
-            return -1;
-        (void)printf("store %s: answers\n", sg_store_uri(cli->store));
-    }
+    if (sg_options_has(&cli->options, SG_OPT_STORE) && !check_store(cli, err))
+        return -1;
     check_room(cli);
+    check_lease(cli);
     (void)printf("%s: %u stages and sources, %u profile%s, store %s: no errors\n", cli->graph_path,
                  cli->graph->n_stages, cli->graph->n_profiles,
                  cli->graph->n_profiles == 1 ? "" : "s", sg_store_uri(cli->store));
@@ -67,7 +116,8 @@ const struct sg_command sg_cmd_check = {
     .summary = "read the graph file and the store's settings, report everything wrong",
     .usage = "[--store]",
     .detail =
-        "All errors are told in one go, with file and line. With --store the store is asked too.",
+        "All errors are told in one go, with file and line. With --store the store is asked too,\n"
+        "and HDFS how its NameNodes and DataNodes are.",
     .groups = SG_GROUP_CHECK,
     .run = run_check,
 };

@@ -346,3 +346,8 @@ bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)
 {
     return s->ops->now(s, ret, err);
 }
+
+bool sg_store_health(struct sg_store *s, sg_store_health_fn *fn, void *ctx, struct sg_error *err)
+{
+    return s->ops->health == NULL || s->ops->health(s, fn, ctx, err);
+}

@@ -75,6 +75,8 @@ struct sg_store_ops {
                        struct sg_error *err);
     bool (*fenced)(struct sg_store *s, struct sg_fence *ret); /* NULL: never */
     bool (*now)(struct sg_store *s, struct sg_wall *ret, struct sg_error *err);
+    /* NULL: there is nothing to tell */
+    bool (*health)(struct sg_store *s, sg_store_health_fn *fn, void *ctx, struct sg_error *err);
 };
 
 struct sg_store {

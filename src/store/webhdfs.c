@@ -72,6 +72,7 @@ static const struct sg_store_ops wh_ops = {
     .claim_look = wh_claim_look,
     .fenced = wh_claim_fenced,
     .now = wh_store_now,
+    .health = wh_store_health,
 };
 
 /* ---- the umask of Hadoop's configuration, which its clients apply: the servers don't ---- */

@@ -226,6 +226,11 @@ bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
 bool wh_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err) SG_MUST;
 
+/* ---- how the cluster is: webhdfs_health.c ---- */
+
+bool wh_store_health(struct sg_store *s, sg_store_health_fn *fn, void *ctx,
+                     struct sg_error *err) SG_MUST;
+
 /* ---- writing: webhdfs_write.c ---- */
 
 /* Removes exactly this file or directory with all in it; *ret_gone: there was none (or there are no

@@ -123,6 +123,50 @@ static void check_warns_of_profiles_that_rebuild_each_others_partitions(void **s
     e2e_says_not(t->err, "warning");
 }
 
+/* It asks nobody: there is no server at that address. */
+static void check_warns_where_a_lease_is_too_short(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_edit(t, "stagegraph.ini", "root = warehouse\n",
+             "root = webhdfs://localhost:1/warehouse\nlease = 50s\ndeadline = 30s\n");
+    e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\ngrace = 10s\n");
+    e2e_run(t, 0, "check");
+    e2e_says_not(t->err, "warning");
+    e2e_edit(t, "stagegraph.ini", "grace = 10s", "grace = 11s");
+    e2e_edit(t, "stagegraph.ini", "deadline = 30s", "deadline = 31s");
+    e2e_run(t, 0, "check");
+    e2e_has_line(t->err, "warning: stage bronze: grace = 11*lease = 50*kills its jobs 10*");
+    e2e_has_line(t->err, "warning: deadline = 31*lease = 50*away for 30*");
+    assert_int_equal(e2e_count(t->err, "warning"), 2);
+    /* A local store has no lease. */
+    e2e_edit(t, "stagegraph.ini", "webhdfs://localhost:1/warehouse", "warehouse");
+    e2e_run(t, 0, "check");
+    e2e_says_not(t->err, "warning");
+}
+
+/* What the loader says that it loads. Of a run its jobs say so too. */
+static void a_local_store_loads_no_http(void **state)
+{
+    static const char *const asked[] = { "plan", "run", "check --store", "status",
+                                         "explain bronze@2024-01-01T21" };
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_setenv(t, "LD_DEBUG", "files");
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        e2e_run(t, 0, "%s", asked[i]);
+        e2e_says(t->err, "libc.so");
+        e2e_says_not(t->err, "libcurl");
+        e2e_says_not(t->err, "stagegraph-webhdfs");
+    }
+    e2e_edit(t, "stagegraph.ini", "root = warehouse\n", "root = webhdfs://localhost:1/warehouse\n");
+    e2e_run(t, 0, "check");
+    e2e_says(t->err, "stagegraph-webhdfs");
+    e2e_says(t->err, "libcurl");
+}
+
 static void nothing_is_written_by_commands_that_only_tell(void **state)
 {
     struct e2e *t = *state;
@@ -174,6 +218,8 @@ int main(void)
         e2e_test(a_graph_is_shown_as_text_dot_and_json),
         e2e_test(check_of_a_good_graph_is_content),
         e2e_test(check_warns_of_profiles_that_rebuild_each_others_partitions),
+        e2e_test(check_warns_where_a_lease_is_too_short),
+        e2e_test(a_local_store_loads_no_http),
         e2e_test(nothing_is_written_by_commands_that_only_tell),
         e2e_test(there_are_no_control_characters_where_there_is_no_terminal),
         e2e_test(quiet_says_only_what_went_wrong),

@@ -271,18 +271,6 @@ static void two_runs_at_once_make_each_node_once(void **state)
     hdfs_is_tidy(t);
 }
 
-static void a_local_store_does_not_load_the_module(void **state)
-{
-    struct e2e *t = *state;
-
-    e2e_flights(t);
-    e2e_setenv(t, "LD_DEBUG", "files");
-    e2e_run(t, 0, "plan");
-    e2e_says(t->err, "libc.so");
-    e2e_says_not(t->err, "libcurl");
-    e2e_says_not(t->err, "stagegraph-webhdfs");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,7 +287,6 @@ int main(void)
         hdfs_test(a_job_that_writes_nothing_fails_its_check),
         hdfs_test(what_a_killed_run_held_is_interrupted_and_made_again),
         hdfs_test(two_runs_at_once_make_each_node_once),
-        hdfs_test(a_local_store_does_not_load_the_module),
     };
 
     hdfs_use("plain", false);

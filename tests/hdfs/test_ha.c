@@ -60,6 +60,24 @@ static void a_failover_under_load_loses_nothing(void **state)
     hdfs_cluster(t, "start nn2");
 }
 
+/* nn1 is the active one by now, and nn2 comes back as a standby. */
+static void check_tells_of_both_namenodes(void **state)
+{
+    struct e2e *t = *state;
+
+    hdfs_flights(t, hdfs_root(t, "hdfs"), "");
+    e2e_run(t, 0, "check --store");
+    assert_int_equal(e2e_count(t->out, ": active\n"), 1);
+    assert_int_equal(e2e_count(t->out, ": standby\n"), 1);
+    e2e_says(t->out, "DataNodes: 1 live");
+    hdfs_cluster(t, "kill nn2");
+    e2e_run(t, 0, "check --store");
+    assert_int_equal(e2e_count(t->out, ": active\n"), 1);
+    e2e_says(t->err, "warning: NameNode http://localhost:");
+    e2e_says(t->err, "refused");
+    hdfs_cluster(t, "start nn2");
+}
+
 static void with_neither_there_both_addresses_are_named(void **state)
 {
     struct e2e *t = *state;
@@ -82,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         hdfs_test(a_standby_that_is_named_first_is_passed_by),
         hdfs_test(a_failover_under_load_loses_nothing),
+        hdfs_test(check_tells_of_both_namenodes),
         hdfs_test(with_neither_there_both_addresses_are_named),
     };
 

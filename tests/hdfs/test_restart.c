@@ -109,6 +109,37 @@ static void safe_mode_is_waited_for(void **state)
     e2e_plan_is(t, "", "");
 }
 
+/* Told in safe mode, with a DataNode that is dead, and when all is well. */
+static void check_tells_how_hdfs_is(void **state)
+{
+    struct e2e *t = *state;
+
+    hdfs_flights(t, hdfs_root(t, "webhdfs"), "");
+    e2e_run(t, 0, "check --store");
+    e2e_says(t->out, ": answers\n");
+    e2e_says(t->out, "  NameNode http://localhost:");
+    e2e_says(t->out, ": active\n");
+    e2e_says(t->out,
+             "  DataNodes: 1 live, 0 dead, 0 without a recent heartbeat, 0 failed volumes\n");
+    e2e_says(t->out, " left (");
+    e2e_says_not(t->err, "safe mode");
+
+    hdfs_cluster(t, "run dfsadmin -safemode enter");
+    e2e_run(t, 0, "check --store");
+    e2e_says(t->err, "warning: safe mode: nothing can be written");
+    hdfs_cluster(t, "run dfsadmin -safemode leave");
+
+    hdfs_cluster(t, "kill dn");
+    hdfs_cluster(t, "kill nn1");
+    hdfs_cluster(t, "start nn1");
+    e2e_edit(t, "stagegraph.ini", "[store]\n", "[store]\ndeadline = 60s\n");
+    e2e_setenv(t, "IO_PATIENCE", "60");
+    assert_false(hdfs_exists(t, "nothing")); /* it is there again */
+    e2e_run(t, 0, "check --store");
+    e2e_says(t->err, "warning: DataNodes: 0 live, ");
+    hdfs_cluster(t, "start dn");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +147,7 @@ int main(void)
         hdfs_test(a_store_that_stays_away_ends_the_run_and_resume_finishes_it),
         hdfs_test(a_namenode_that_never_answered_is_an_error_at_once),
         hdfs_test(safe_mode_is_waited_for),
+        hdfs_test(check_tells_how_hdfs_is),
     };
 
     hdfs_use("plain", true);

@@ -21,6 +21,9 @@ static void the_usual_graph_runs_with_kerberos_and_tls(void **state)
     e2e_run(t, 0, "run -j2");
     assert_true(hdfs_has_receipt(t, "gold@2024-01-01"));
     assert_true(hdfs_is_whole(t, "gold@2024-01-01"));
+    e2e_run(t, 0, "check --store");
+    e2e_says(t->out, "NameNode https://localhost:");
+    e2e_says(t->out, "DataNodes: 1 live");
     assert_string_equal(
         e2e_get(hdfs_status(t, e2e_marker(t, "gold@2024-01-01")), "FileStatus.owner"), "tester");
     e2e_plan_is(t, "", "");
