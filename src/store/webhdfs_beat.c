@@ -50,6 +50,22 @@ static bool join_root(const struct sg_webhdfs *w, const char *path, struct sg_bu
     return sg_buf_addf(ret, err, "%s/%s", root, path);
 }
 
+/* Why a server that doesn't say has refused it, as a NameNode would have. */
+static bool explain_refusal(struct sg_webhdfs *w, const char *from, const char *to,
+                            struct wh_fault *fault, struct sg_error *err)
+{
+    struct wh_status st;
+
+    if (!wh_status(w, from, &st, err))
+        return false;
+    if (st.kind != SG_ENTRY_ABSENT && !wh_status(w, to, &st, err))
+        return false;
+    (void)snprintf(fault->exception, sizeof(fault->exception), "%s",
+                   st.kind == SG_ENTRY_ABSENT ? "FileNotFoundException"
+                                              : "FileAlreadyExistsException");
+    return true;
+}
+
 static bool rename_within(struct sg_webhdfs *w, const char *from, const char *to, bool idempotent,
                           int64_t deadline_ms, enum wh_result *ret, struct wh_fault *fault,
                           struct sg_error *err)
@@ -73,6 +89,8 @@ static bool rename_within(struct sg_webhdfs *w, const char *from, const char *to
                                             : 0 };
 
         ok = wh_call(w, &op, &answer, ret, fault, err);
+        if (ok && *ret == WH_REFUSED && wh_is(fault, WH_PLAIN_REFUSAL))
+            ok = explain_refusal(w, from, to, fault, err);
     }
     sg_http_answer_done(&answer);
     sg_buf_done(&full);

@@ -314,6 +314,27 @@ static enum verdict judge_exception(struct call *c)
     return REFUSED;
 }
 
+/* Of a rename with options, which a NameNode answers without a body. */
+static enum verdict judge_rename(struct call *c)
+{
+    struct sg_buf said = SG_BUF_INIT;
+    struct sg_error ignored = SG_ERROR_INIT;
+    bool found = false, refused;
+
+    if (!WH_JSON_FIND(sg_buf_span(&c->answer->body), &said, &found, &ignored, "boolean"))
+        found = false;
+    refused = found && strcmp(sg_buf_text(&said), "true") != 0;
+    sg_buf_done(&said);
+    if (found)
+        atomic_store(&c->w->plain_renames, true);
+    if (!refused)
+        return DONE;
+    snprintf(c->fault->exception, sizeof(c->fault->exception), WH_PLAIN_REFUSAL);
+    snprintf(c->fault->message, sizeof(c->fault->message),
+             "the server (HttpFS?) refuses it without a reason");
+    return REFUSED;
+}
+
 /* An answer from a server, whatever it says. */
 static enum verdict judge(struct call *c)
 {
@@ -323,7 +344,7 @@ static enum verdict judge(struct call *c)
     c->fault->status = status;
     c->fault->exception[0] = c->fault->message[0] = '\0';
     if (status >= 200 && status < 300 && !is_html(a))
-        return DONE;
+        return strcmp(c->op->op, "RENAME") == 0 ? judge_rename(c) : DONE;
     if (status == 401)
         return fail_auth(c);
     read_fault(c);

@@ -36,16 +36,24 @@ struct seen {
     int64_t mtime_ms;   /* its */
 };
 
+/* One that says who has it before any other: a contender's may be beside it for a moment, see
+ * settle(). */
 static bool on_child(void *ctx, const struct wh_status *st)
 {
     struct seen *s = ctx;
+    char name[WH_NAME], token[WH_TOKEN], session[WH_SESSION];
+    bool says_who;
 
-    if (st->name.len == 0 || st->name.len >= sizeof(s->name))
+    if (st->name.len == 0 || st->name.len >= sizeof(name))
         return true;
-    memcpy(s->name, st->name.at, st->name.len);
-    s->name[st->name.len] = '\0';
-    s->mtime_ms = st->mtime_ms;
-    return false;
+    memcpy(name, st->name.at, st->name.len);
+    name[st->name.len] = '\0';
+    says_who = wh_name_token(name, token, session);
+    if (says_who || s->name[0] == '\0') {
+        memcpy(s->name, name, sizeof(name));
+        s->mtime_ms = st->mtime_ms;
+    }
+    return !says_who;
 }
 
 static bool see(struct sg_webhdfs *w, const char *path, struct seen *ret, struct sg_error *err)
@@ -346,34 +354,50 @@ static bool meet(struct taking *t, struct sg_buf *held_text, enum met *ret, stru
     return true;
 }
 
+/*
+ * Is ours at the path, when the answer doesn't say? If the child is ours. If not, it was moved
+ * nowhere; or, by a server that heeds no renameoptions, into what is there, where it hides nothing
+ * and nobody else has a use for it.
+ */
+static bool settle(struct taking *t, enum met *ret, struct sg_error *err)
+{
+    struct seen seen;
+
+    if (!see(t->w, t->path, &seen, err))
+        return false;
+    if (has_token(&seen, t->ours->token)) {
+        *ret = MET_TAKEN;
+        return true;
+    }
+    if (atomic_load(&t->w->plain_renames) &&
+        (!child_path(t->path, strrchr(sg_buf_text(&t->aside), '/') + 1, &t->at, err) ||
+         !wh_delete(t->w, sg_buf_text(&t->at), true, err)))
+        return false;
+    forget(t->w->claims, t->ours);
+    t->ours = NULL;
+    return true;
+}
+
 /* One try at the name. */
 static bool place(struct taking *t, struct sg_buf *held_text, enum met *ret, struct sg_error *err)
 {
     char parent[WH_NAME * 2];
     enum wh_result result;
     struct wh_fault fault;
-    struct seen seen;
 
     *ret = MET_NOTHING;
     if (t->ours == NULL && !prepare(t, err))
         return false;
     if (!wh_rename(t->w, sg_buf_text(&t->aside), t->path, false, &result, &fault, err))
         return false;
+    if (result == WH_OK && atomic_load(&t->w->plain_renames))
+        return settle(t, ret, err) && (*ret == MET_TAKEN || meet(t, held_text, ret, err));
     if (result == WH_OK) {
         *ret = MET_TAKEN;
         return true;
     }
-    if (result == WH_LOST) { /* it can't come about later when there is nothing to rename */
-        if (!remove_aside(t, err) || !see(t->w, t->path, &seen, err))
-            return false;
-        if (has_token(&seen, t->ours->token)) {
-            *ret = MET_TAKEN;
-        } else {
-            forget(t->w->claims, t->ours);
-            t->ours = NULL;
-        }
-        return true;
-    }
+    if (result == WH_LOST) /* it can't come about later when there is nothing to rename */
+        return remove_aside(t, err) && settle(t, ret, err);
     if (wh_is(&fault, "FileAlreadyExistsException"))
         return meet(t, held_text, ret, err);
     if (wh_is(&fault, "FileNotFoundException") && t->parents++ < 2) {

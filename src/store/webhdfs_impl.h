@@ -41,6 +41,7 @@ struct sg_webhdfs {
     const char *file_mode; /* of Hadoop's configuration leaves */
     enum wh_receipts receipts;
     atomic_bool no_attributes; /* the NameNode has none (receipts = auto): not asked again */
+    atomic_bool plain_renames; /* a server that heeds no renameoptions: see WH_PLAIN_REFUSAL */
     atomic_bool encrypted;     /* a file in an encryption zone has been seen */
     atomic_uint active;        /* index into nn.bases that answered last */
     atomic_bool answered;      /* something has answered in this run */
@@ -108,6 +109,13 @@ bool wh_fail(struct sg_webhdfs *w, const struct wh_op *op, const struct wh_fault
 bool wh_fail_answer(struct sg_webhdfs *w, const struct wh_op *op, const char *why,
                     struct sg_error *err);
 bool wh_is(const struct wh_fault *fault, const char *exception); /* "FileNotFoundException" */
+/*
+ * HttpFS renames as if no renameoptions had been told: it says true or false, where a NameNode says
+ * nothing or why not. The false is refused with this for an exception: something was in the way, or
+ * there is no such source or parent. The true may mean that a directory was moved into the one that
+ * was to be refused.
+ */
+#define WH_PLAIN_REFUSAL "RenameOptionsIgnored"
 /* There is nothing at that path: FileNotFoundException, or a file where a directory would be. */
 bool wh_is_absent(const struct wh_fault *fault);
 /* What is left of an operation of several requests, and how long to wait before it is begun again

@@ -222,6 +222,25 @@ static bool create_temp(struct sg_webhdfs *w, const char *dir, const char *name,
     return ok;
 }
 
+/* Of a server that overwrites nothing: what is at the new name is removed, if the old one still has
+ * our file. There is no marker for a moment, which is as if its node had not been made. */
+static bool clear_way(struct sg_webhdfs *w, const char *from, const char *to, struct sg_error *err)
+{
+    struct wh_status st;
+    bool gone;
+
+    if (!wh_status(w, from, &st, err))
+        return false;
+    if (st.kind != SG_ENTRY_FILE)
+        return true;
+    if (!wh_status(w, to, &st, err))
+        return false;
+    if (st.kind == SG_ENTRY_DIR)
+        return sg_error_set(err, SG_ERROR_STORE, 0, "write %s/%s: a directory is in its place",
+                            w->base.root, to);
+    return st.kind != SG_ENTRY_FILE || wh_delete_inode(w, st.file_id, &gone, err);
+}
+
 /*
  * RENAME with OVERWRITE. A lost answer: done if the new name has our file (id, where it is known)
  * or the old one is gone, which nobody else knows; not done if the old name has it.
@@ -245,6 +264,10 @@ static bool rename_over(struct sg_webhdfs *w, const char *from, const char *to, 
     op.query = sg_buf_text(&query);
     while (ok && result == WH_LOST && (!lost || wh_wait(&patience))) {
         ok = call(w, &op, &result, &fault, err);
+        if (ok && result == WH_REFUSED && wh_is(&fault, WH_PLAIN_REFUSAL)) {
+            ok = clear_way(w, from, to, err);
+            result = WH_LOST;
+        }
         if (!ok || (result != WH_LOST && !(lost && result == WH_REFUSED && wh_is_absent(&fault))))
             break;
         lost = true;

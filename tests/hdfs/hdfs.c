@@ -180,9 +180,15 @@ char *hdfs_root(struct e2e *t, const char *scheme)
         return e2e_text(t, "%s%s/warehouse", uri, h.root);
     if (strcmp(scheme, "proxy") == 0)
         return e2e_text(t, "webhdfs://%s%s/warehouse", h.proxy, h.root);
-    url =
-        strchr(hdfs_env(strcmp(scheme, "swebhdfs") == 0 ? "SWEBHDFS_URL" : "WEBHDFS_URL"), ':') + 3;
-    return e2e_text(t, "%s://%.*s%s/warehouse", scheme, (int)strcspn(url, "/"), url, h.root);
+    if (strcmp(scheme, "gateway") == 0)
+        return e2e_text(t, "webhdfs://%s/gateway/default/webhdfs/v1%s/warehouse", h.proxy, h.root);
+    url = hdfs_env(strcmp(scheme, "swebhdfs") == 0 ? "SWEBHDFS_URL"
+                   : strcmp(scheme, "httpfs") == 0 ? "HTTPFS_URL"
+                                                   : "WEBHDFS_URL");
+    url = strchr(url, ':') + 3;
+    return e2e_text(t, "%s://%.*s%s/warehouse",
+                    strcmp(scheme, "swebhdfs") == 0 ? "swebhdfs" : "webhdfs",
+                    (int)strcspn(url, "/"), url, h.root);
 }
 
 /* As the local store's, but for how it reads and writes; and it looks for a stop beside it, for
@@ -232,6 +238,29 @@ void hdfs_other_graph(struct e2e *t, const char *host)
 
     e2e_write(t, name, e2e_read(t, "stagegraph.ini"));
     e2e_edit(t, name, "[graph]\n", e2e_text(t, "[graph]\nstate = .stagegraph-%s\n", host));
+}
+
+void hdfs_contend(struct e2e *t, size_t n, const char *node)
+{
+    struct e2e_proc *runs[HDFS_CONTENDERS];
+    int won = 0;
+
+    assert_true(n <= HDFS_CONTENDERS);
+    for (size_t i = 0; i < n; i++) {
+        hdfs_other_graph(t, e2e_text(t, "h%zu", i));
+        runs[i] = hdfs_start_on(t, e2e_text(t, "h%zu", i), "run --json=events.%zu %s", i, node);
+    }
+    for (size_t i = 0; i < n; i++) {
+        int status = e2e_end(runs[i]);
+
+        if (status != 0 && status != 4)
+            e2e_fail(t, "contender %zu: status %d", i, status);
+        won += strstr(e2e_read(t, e2e_text(t, "events.%zu", i)), "\"result\":\"ok\"") != NULL;
+    }
+    assert_int_equal(won, 1);
+    e2e_ran(t, node);
+    assert_true(hdfs_is_whole(t, node));
+    hdfs_is_tidy(t);
 }
 
 /* ---- looking and changing */

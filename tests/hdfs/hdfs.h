@@ -23,7 +23,9 @@ int hdfs_teardown(void **state);
 const char *hdfs_env(const char *name);
 /* From the test's directory to the file system's root: for hdfs_client(). */
 char *hdfs_path(struct e2e *t, const char *path);
-/* "webhdfs" "swebhdfs" "hdfs": what to write as root for the test's warehouse. */
+/* "webhdfs" "swebhdfs" "hdfs" "httpfs" (start it: hdfs_cluster), with hdfs_proxy() "proxy" and
+ * "gateway", which has a path before that of WebHDFS: what to write as root for the test's
+ * warehouse. */
 char *hdfs_root(struct e2e *t, const char *scheme);
 /* The usual graph, its jobs and its landing hours in HDFS, `root` as above, `keys` of [store]. */
 void hdfs_flights(struct e2e *t, const char *root, const char *keys);
@@ -66,6 +68,10 @@ void hdfs_cluster(struct e2e *t, const char *args);
 /* stagegraph -f HOST.ini … in namespaces of its own: another host name and boot id. */
 struct e2e_proc *hdfs_start_on(struct e2e *t, const char *host, const char *fmt, ...)
     E2E_PRINTF(3, 4);
+/* So many of them, each on a host of its own, run the node at once: one makes it, and the others
+ * see that. */
+#define HDFS_CONTENDERS 16
+void hdfs_contend(struct e2e *t, size_t n, const char *node);
 
 /* ---- the proxy: see helpers/faultproxy.c */
 

@@ -5,7 +5,8 @@
  * killed
  *
  * Of every answer it rewrites the addresses of other servers ("Location") so that the second step
- * at a DataNode comes here too, as /@HOST:PORT/…. It is told what to spoil over HTTP itself:
+ * at a DataNode comes here too, as /@HOST:PORT/…. As a gateway it has the NameNode below a path of
+ * its own too, /gateway/default/webhdfs/v1/…. It is told what to spoil over HTTP itself:
  *
  *   PUT /-/rules    the body: a rule a line, instead of those before; the log begins anew
  *   GET /-/log      a line a request: METHOD OP STATUS PATH what-was-done ("-": nothing)
@@ -43,6 +44,7 @@
 
 #define RULES_MAX 32
 #define HEAD_MAX  65536
+#define GATEWAY   "/gateway/default"
 
 struct rule {
     char which[40], what[16];
@@ -280,8 +282,11 @@ static bool take_request(int fd, struct request *r)
             return false;
         (void)snprintf(r->host, sizeof(r->host), "%.*s", (int)n, r->target + 2);
         r->path = r->target + 2 + n;
-    } else
+    } else {
+        if (strncmp(r->target, GATEWAY "/", sizeof(GATEWAY)) == 0)
+            r->path += strlen(GATEWAY);
         (void)snprintf(r->host, sizeof(r->host), "%s", namenode);
+    }
     r->op[0] = '\0';
     op = strstr(r->path, "?op=");
     if (op == NULL)
@@ -460,7 +465,8 @@ static void note(const struct request *r, int status, const char *done)
     char line[9000];
 
     (void)snprintf(line, sizeof(line), "%s %s %d %s%s %s\n", r->method,
-                   r->op[0] == '\0' ? "-" : r->op, status, r->data ? "@" : "", r->path, done);
+                   r->op[0] == '\0' ? "-" : r->op, status, r->data ? "@" : "",
+                   r->data ? r->path : r->target, done);
     (void)pthread_mutex_lock(&lock);
     add_text(&log_text, line);
     (void)pthread_mutex_unlock(&lock);

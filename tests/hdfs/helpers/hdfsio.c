@@ -43,10 +43,14 @@ static char *standard_input(size_t *ret_n)
     return text;
 }
 
+/* Of a gateway's URI what comes after its own path and that of WebHDFS. */
 static const char *path_of(const char *uri)
 {
-    const char *at = strstr(uri, "://");
+    static const char service[] = "/webhdfs/v1/";
+    const char *at = strstr(uri, "://"), *behind = strstr(uri, service);
 
+    if (at != NULL && behind != NULL)
+        return behind + strlen(service) - 1;
     return at == NULL ? uri : at[3] == '/' ? at + 3 : strchr(at + 3, '/');
 }
 
