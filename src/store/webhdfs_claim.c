@@ -34,26 +34,25 @@ struct seen {
     bool there;
     char name[WH_NAME]; /* of the child; "" if there is none */
     int64_t mtime_ms;   /* its */
+    char lost[WH_NAME]; /* "" or NUMBER: what a contender could not rename to the path, see settle()
+                         */
 };
 
-/* One that says who has it before any other: a contender's may be beside it for a moment, see
- * settle(). */
 static bool on_child(void *ctx, const struct wh_status *st)
 {
     struct seen *s = ctx;
-    char name[WH_NAME], token[WH_TOKEN], session[WH_SESSION];
-    bool says_who;
 
-    if (st->name.len == 0 || st->name.len >= sizeof(name))
+    if (st->name.len == 0 || st->name.len >= sizeof(s->name))
         return true;
-    memcpy(name, st->name.at, st->name.len);
-    name[st->name.len] = '\0';
-    says_who = wh_name_token(name, token, session);
-    if (says_who || s->name[0] == '\0') {
-        memcpy(s->name, name, sizeof(name));
-        s->mtime_ms = st->mtime_ms;
+    if (strspn(st->name.at, "0123456789") == st->name.len) {
+        memcpy(s->lost, st->name.at, st->name.len);
+        s->lost[st->name.len] = '\0';
+        return true;
     }
-    return !says_who;
+    memcpy(s->name, st->name.at, st->name.len);
+    s->name[st->name.len] = '\0';
+    s->mtime_ms = st->mtime_ms;
+    return false;
 }
 
 static bool see(struct sg_webhdfs *w, const char *path, struct seen *ret, struct sg_error *err)
@@ -305,6 +304,13 @@ static bool is_no_file(struct taking *t, struct sg_error *err)
             sg_error_set(err, SG_ERROR_STORE, 0, "claim %s: a file is in its place", t->path));
 }
 
+/* Behind HttpFS, see settle(): it was never a claim, and its owner doesn't miss it. */
+static bool remove_lost(struct taking *t, const char *number, struct sg_error *err)
+{
+    return child_path(t->path, number, &t->at, err) &&
+           wh_delete(t->w, sg_buf_text(&t->at), true, err);
+}
+
 /* Somebody has it: who, and does he live? */
 static bool meet(struct taking *t, struct sg_buf *held_text, enum met *ret, struct sg_error *err)
 {
@@ -319,7 +325,8 @@ static bool meet(struct taking *t, struct sg_buf *held_text, enum met *ret, stru
     if (!seen.there)
         return is_no_file(t, err);
     if (seen.name[0] == '\0')
-        return wh_delete(t->w, t->path, false, err);
+        return (seen.lost[0] == '\0' || remove_lost(t, seen.lost, err)) &&
+               wh_delete(t->w, t->path, false, err);
     if (t->ours != NULL && has_token(&seen, t->ours->token)) {
         *ret = MET_TAKEN;
         return true;
@@ -370,8 +377,7 @@ static bool settle(struct taking *t, enum met *ret, struct sg_error *err)
         return true;
     }
     if (atomic_load(&t->w->plain_renames) &&
-        (!child_path(t->path, strrchr(sg_buf_text(&t->aside), '/') + 1, &t->at, err) ||
-         !wh_delete(t->w, sg_buf_text(&t->at), true, err)))
+        !remove_lost(t, strrchr(sg_buf_text(&t->aside), '/') + 1, err))
         return false;
     forget(t->w->claims, t->ours);
     t->ours = NULL;

@@ -53,7 +53,7 @@ struct namenode {
     int64_t passed_ms;
     char root[64];
     int listener;
-    bool silent, stop;
+    bool silent, stop, plain_renames;
     pthread_t thread;
     struct {
         pthread_t thread;
@@ -276,12 +276,52 @@ static void do_mkdirs(struct namenode *n, const struct request *r, struct answer
     say_bool(a, true);
 }
 
+static void move(struct namenode *n, struct inode *from, struct inode *to, const char *name)
+{
+    struct inode *parent = by_id(n, from->parent);
+    char again[256];
+
+    assert_true(strlen(name) < sizeof(again));
+    snprintf(again, sizeof(again), "%s", name); /* it may be the name that is replaced */
+    memcpy(from->name, again, sizeof(again));
+    from->parent = to->id;
+    to->mtime_ms = now_ms(n);
+    if (parent != NULL)
+        parent->mtime_ms = to->mtime_ms;
+}
+
+/* Onto a directory: into it. */
+static void do_plain_rename(struct namenode *n, const struct request *r, struct answer *a)
+{
+    struct inode *parent, *to_parent, *from, *to;
+    const char *from_name, *to_name;
+    bool not_dir;
+
+    from = resolve(n, r->path, &parent, &from_name, &not_dir);
+    to = resolve(n, r->destination, &to_parent, &to_name, &not_dir);
+    if (to != NULL && !to->is_file && from != NULL) {
+        to_parent = to;
+        to_name = from->name;
+        to = child(n, to_parent->id, to_name, strlen(to_name));
+    }
+    if (from != NULL && to == NULL && to_parent != NULL && !to_parent->is_file) {
+        move(n, from, to_parent, to_name);
+        say_bool(a, true);
+    } else {
+        say_bool(a, false);
+    }
+}
+
 static void do_rename(struct namenode *n, const struct request *r, struct answer *a)
 {
     struct inode *from_parent, *to_parent, *from, *to;
     const char *from_name, *to_name;
     bool not_dir;
 
+    if (n->plain_renames) {
+        do_plain_rename(n, r, a);
+        return;
+    }
     from = resolve(n, r->path, &from_parent, &from_name, &not_dir);
     to = resolve(n, r->destination, &to_parent, &to_name, &not_dir);
     if (from == NULL)
@@ -295,13 +335,8 @@ static void do_rename(struct namenode *n, const struct request *r, struct answer
     else if (to_parent == NULL)
         refuse(a, 404, "FileNotFoundException", "rename destination parent not found",
                r->destination);
-    else {
-        memset(from->name, 0, sizeof(from->name));
-        assert_true(strlen(to_name) < sizeof(from->name));
-        memcpy(from->name, to_name, strlen(to_name));
-        from->parent = to_parent->id;
-        from_parent->mtime_ms = to_parent->mtime_ms = now_ms(n);
-    }
+    else
+        move(n, from, to_parent, to_name);
 }
 
 static void do_delete(struct namenode *n, const struct request *r, struct answer *a)
@@ -702,6 +737,11 @@ void namenode_silence(struct namenode *n, bool silent)
         if (n->connections[i].used && !n->connections[i].over)
             shutdown(n->connections[i].fd, SHUT_RDWR);
     pthread_mutex_unlock(&n->lock);
+}
+
+void namenode_plain_renames(struct namenode *n)
+{
+    n->plain_renames = true;
 }
 
 void namenode_pass(struct namenode *n, int64_t ms)

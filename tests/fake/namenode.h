@@ -52,6 +52,9 @@ unsigned namenode_count(struct namenode *n, const char *op);
 /* Refuses connections, and breaks those that are there; or takes them again. */
 void namenode_silence(struct namenode *n, bool silent);
 
+/* As HttpFS: renames as if without options, and says true or false. */
+void namenode_plain_renames(struct namenode *n);
+
 /* So much time passes for it. */
 void namenode_pass(struct namenode *n, int64_t ms);
 

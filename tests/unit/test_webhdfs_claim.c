@@ -847,6 +847,33 @@ static void of_many_one_has_it_also_with_answers_lost(void **state)
     let_contend(7, NAMENODE_LATE, true);
 }
 
+/* ---- the same behind HttpFS ---- */
+
+static void renames_that_heed_no_options_are_settled(void **state)
+{
+    namenode_plain_renames(nn);
+    a_claim_is_taken_held_and_dropped(state);
+    for (int dead = 0; dead < 2; dead++) {
+        sweep(NAMENODE_FINE, 0, 0, dead);
+        sweep(NAMENODE_AFTER, 0, 0, dead);
+        sweep(NAMENODE_BEFORE, 0, 0, dead);
+        sweep(NAMENODE_AFTER, 0, 7, dead); /* a try has as many requests as would be lost of 3 */
+        for (unsigned late = 0; late < 4; late++)
+            sweep(NAMENODE_LATE, late, 0, dead);
+    }
+}
+
+static void of_many_one_has_it_where_options_are_not_heeded(void **state)
+{
+    (void)state;
+    namenode_plain_renames(nn);
+    let_contend(0, NAMENODE_FINE, false);
+    let_contend(0, NAMENODE_FINE, true);
+    let_contend(7, NAMENODE_AFTER, true);
+    let_contend(7, NAMENODE_BEFORE, true);
+    let_contend(7, NAMENODE_LATE, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -876,6 +903,8 @@ int main(void)
         T(lost_answers_again_and_again_are_settled),
         T(of_many_one_has_it),
         T(of_many_one_has_it_also_with_answers_lost),
+        T(renames_that_heed_no_options_are_settled),
+        T(of_many_one_has_it_where_options_are_not_heeded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
