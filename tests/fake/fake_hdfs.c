@@ -34,7 +34,7 @@ struct fake_hdfs {
     int64_t now_ms;
     size_t count, fault_at, max_attribute;
     enum fake_fault fault;
-    bool no_attributes, no_inodes;
+    bool no_attributes, no_inodes, plain_renames;
     struct sg_buf body[64]; /* of the last answer on each connection */
     struct sg_error err;
 };
@@ -324,12 +324,34 @@ static void move_tree(struct fake_hdfs *f, const char *from, const char *to)
     touch_parent(f, to);
 }
 
+/* As if no options had been told: true or false, and onto a directory into it. */
+static void rename_plainly(struct ask *a, const struct node *n)
+{
+    const char *to = parameter(a, "destination", 0);
+    const struct node *there = find(a->f, to), *parent;
+    char path[8192], up[4096];
+    bool can;
+
+    snprintf(path, sizeof(path), "%s%s", to,
+             n != NULL && there != NULL && there->dir ? strrchr(n->path, '/') : "");
+    parent_of(path, up);
+    parent = find(a->f, up);
+    can = n != NULL && find(a->f, path) == NULL && parent != NULL && parent->dir;
+    if (can)
+        move_tree(a->f, n->path, path);
+    add(a, can ? "{\"boolean\":true}" : "{\"boolean\":false}");
+}
+
 static void rename_node(struct ask *a, const struct node *n)
 {
     const char *to = parameter(a, "destination", 0), *options = parameter(a, "renameoptions", 1);
     char up[4096];
     struct node *there, *parent;
 
+    if (a->f->plain_renames) {
+        rename_plainly(a, n);
+        return;
+    }
     if (n == NULL) {
         refuse(a, 404, "FileNotFoundException", "rename source not found");
         return;
@@ -597,6 +619,11 @@ void fake_hdfs_no_attributes(struct fake_hdfs *f)
 void fake_hdfs_max_attribute(struct fake_hdfs *f, size_t max)
 {
     f->max_attribute = max;
+}
+
+void fake_hdfs_plain_renames(struct fake_hdfs *f)
+{
+    f->plain_renames = true;
 }
 
 void fake_hdfs_no_inode_paths(struct fake_hdfs *f)

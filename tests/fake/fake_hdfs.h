@@ -43,6 +43,7 @@ void fake_hdfs_no_attributes(struct fake_hdfs *f);             /* disabled */
 void fake_hdfs_max_attribute(struct fake_hdfs *f, size_t max); /* name and value */
 void fake_hdfs_encrypt(struct fake_hdfs *f, const char *path); /* that file's encBit */
 void fake_hdfs_no_inode_paths(struct fake_hdfs *f);            /* a router */
+void fake_hdfs_plain_renames(struct fake_hdfs *f);             /* HttpFS: no renameoptions */
 
 /* Looks and changes without a request. Paths are absolute, as they are in HDFS; parents are made.
  */
