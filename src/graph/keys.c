@@ -86,7 +86,7 @@ static const struct sg_key keys[] = {
       .help = "where receipts are kept: the marker's content, or on HDFS its extended attribute" },
     { SG_SECTION_STORE, "connections", SG_KEY_INT, "16", BOUNDS(1, 1000),
       AT(sg_store_settings, connections), .help = "connections to the NameNode at most" },
-    { SG_SECTION_STORE, "deadline", SG_KEY_DURATION, "60s", BOUNDS(1, YEARS),
+    { SG_SECTION_STORE, "deadline", SG_KEY_DURATION, "2m", BOUNDS(1, YEARS),
       AT(sg_store_settings, deadline_s), .help = "for one operation with its retries" },
     { SG_SECTION_STORE, "lease", SG_KEY_DURATION, "5m", BOUNDS(5, YEARS),
       AT(sg_store_settings, lease_s), .help = "age of a heartbeat that counts as dead" },

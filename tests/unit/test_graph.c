@@ -229,7 +229,7 @@ static void the_example_of_the_contract_is_loaded(void **state)
     assert_null(g->store.user);
     assert_null(g->store.ca);
     assert_int_equal(g->store.connections, 16);
-    assert_int_equal(g->store.deadline_s, 60);
+    assert_int_equal(g->store.deadline_s, 120);
     assert_int_equal(g->store.lease_s, 300);
     assert_int_equal(g->n_stages, 5);
     assert_int_equal(g->n_components, 5);
