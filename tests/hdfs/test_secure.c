@@ -5,6 +5,9 @@
 
 #include <dirent.h>
 
+#include "../e2e/fixture_impl.h"
+#include "io.h"
+
 static const char all_bronze[] = "bronze@2024-01-01T21 bronze@2024-01-01T22 bronze@2024-01-01T23";
 
 /* swebhdfs, with the certificate authority of the cluster. */
@@ -146,6 +149,42 @@ static void a_run_is_known_by_a_token_and_cancels_it(void **state)
     assert_int_equal(hdfs_audit(t, "cmd=cancelDelegationToken"), cancelled + 1);
 }
 
+/* The cluster's tokens end after 15 seconds, before anybody would renew one. */
+static void a_token_that_has_ended_is_replaced_in_the_middle_of_a_run(void **state)
+{
+    struct e2e *t = *state;
+    struct e2e_proc *run;
+    int gate;
+
+    secure_flights(t);
+    e2e_gate(t, "a");
+    e2e_does(t, "bronze@2024-01-01T22", "read -r x <gate.a\n");
+    run = e2e_start(t, "run bronze@2024-01-01T22");
+    gate = e2e_gate_reached(t, "a");
+    e2e_pause(t, 17000);
+    e2e_gate_let_go(gate);
+    e2e_wait(run, 0);
+    assert_true(hdfs_has_receipt(t, "bronze@2024-01-01T22"));
+    hdfs_is_tidy(t);
+}
+
+/* As we ask for it, who may be no renewer by name. */
+static void a_token_may_be_renewed_and_cancelled_by_who_got_it(void **state)
+{
+    struct e2e *t = *state;
+    struct io_answer a;
+    const char *token;
+
+    assert_true(io_do("GET", "/", "GETDELEGATIONTOKEN", "", 0, &a));
+    token = e2e_text(t, "%s", e2e_get(e2e_json(t, e2e_keep(t, a.body)), "Token.urlString"));
+    assert_true(io_do("PUT", "/", e2e_text(t, "RENEWDELEGATIONTOKEN&token=%s", token), "", 0, &a));
+    assert_non_null(e2e_get(e2e_json(t, e2e_keep(t, a.body)), "long"));
+    assert_true(io_do("PUT", "/", e2e_text(t, "CANCELDELEGATIONTOKEN&token=%s", token), "", 0, &a));
+    free(a.body);
+    assert_false(io_do("PUT", "/", e2e_text(t, "RENEWDELEGATIONTOKEN&token=%s", token), "", 0, &a));
+    e2e_says(e2e_keep(t, a.body), "InvalidToken");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +195,8 @@ int main(void)
         hdfs_test(a_directory_of_somebody_else_is_an_error_at_once),
         hdfs_test(secrets_are_in_no_log_event_or_command_line),
         hdfs_test(a_run_is_known_by_a_token_and_cancels_it),
+        hdfs_test(a_token_that_has_ended_is_replaced_in_the_middle_of_a_run),
+        hdfs_test(a_token_may_be_renewed_and_cancelled_by_who_got_it),
     };
 
     hdfs_use("secure", false);
