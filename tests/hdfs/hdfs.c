@@ -254,7 +254,7 @@ void hdfs_contend(struct e2e *t, size_t n, const char *node)
         int status = e2e_end(runs[i]);
 
         if (status != 0 && status != 4)
-            e2e_fail(t, "contender %zu: status %d", i, status);
+            e2e_fail(t, "contender %zu: status %d: %s", i, status, e2e_stderr(runs[i]));
         won += strstr(e2e_read(t, e2e_text(t, "events.%zu", i)), "\"result\":\"ok\"") != NULL;
     }
     assert_int_equal(won, 1);
