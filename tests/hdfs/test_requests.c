@@ -106,7 +106,7 @@ static void day(struct e2e *t)
 /*
  * The requests of the attempts that a run made, from the first that prepares a claim to the last
  * that drops one, those of them with `part` in their line. The recipe is the run's own, once a
- * stage.
+ * stage; so is the look for dead sessions, which comes when it comes.
  */
 static size_t attempt_requests(struct e2e *t, const char *part)
 {
@@ -119,7 +119,8 @@ static size_t attempt_requests(struct e2e *t, const char *part)
         if (!began && !(strncmp(line, "PUT MKDIRS ", 11) == 0 && strchr(line, '~') != NULL))
             continue;
         began = true;
-        n += strstr(line, "/_stagegraph/recipes/") == NULL && strstr(line, part) != NULL;
+        n += strstr(line, "/_stagegraph/recipes/") == NULL &&
+             strstr(line, "/_stagegraph/runs?op=LISTSTATUS") == NULL && strstr(line, part) != NULL;
         if (strncmp(line, "DELETE ", 7) == 0 && strstr(line, "/_stagegraph/claims/") != NULL)
             ret = n;
     }
