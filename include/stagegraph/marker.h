@@ -110,7 +110,8 @@ bool sg_receipt_parse(struct sg_arena *a, struct sg_span text, const char *node,
 bool sg_marker_read(struct sg_store *store, const char *dir, const char *name, const char *node,
                     struct sg_arena *a, struct sg_marker *ret, struct sg_receipt *ret_receipt,
                     struct sg_error *err) SG_MUST;
-/* The same of one that the store has just shown as a file. */
+/* The same of one that sg_store_stat_many() or sg_store_look_many() has just shown: its identity
+ * may be what was shown. */
 bool sg_marker_read_seen(struct sg_store *store, const char *dir, const char *name,
                          const char *node, const struct sg_entry *seen, struct sg_arena *a,
                          struct sg_marker *ret, struct sg_receipt *ret_receipt,

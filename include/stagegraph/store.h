@@ -32,7 +32,13 @@ struct sg_ident {
     int64_t mtime_ns, ctime_ns; /* on HDFS ctime_ns is 0, of a directory its number of children */
 };
 
-enum sg_entry_kind { SG_ENTRY_ABSENT, SG_ENTRY_FILE, SG_ENTRY_DIR, SG_ENTRY_OTHER };
+enum sg_entry_kind {
+    SG_ENTRY_ABSENT,
+    SG_ENTRY_FILE,
+    SG_ENTRY_DIR,
+    SG_ENTRY_OTHER,
+    SG_ENTRY_UNSEEN /* it may be there: sg_store_look_many() */
+};
 
 struct sg_entry {
     enum sg_entry_kind kind;
@@ -83,10 +89,19 @@ bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
  * it was is taken for what it was, if the directory was older than two seconds then. */
 bool sg_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
                          struct sg_entry *ret, struct sg_error *err) SG_MUST;
-/* Says which of what the last sg_store_stat_many() of these paths told are receipts: these have
- * been closed, of others the store may find it out, by requests. */
-void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
-                       const bool *receipts, size_t n);
+/*
+ * The same for who will read what is there, where a status would be a request more. HDFS may tell a
+ * marker by the identity of its directory, which has not changed for two seconds: of kind file it
+ * is known to be there; UNSEEN, it may be: sg_store_read_seen() finds out.
+ */
+bool sg_store_look_many(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
+/* Is this identity of a marker that of its directory? That is never older than the marker. */
+bool sg_store_is_by_dir(const struct sg_store *s, const struct sg_ident *ident);
+/* Says what was found where sg_store_look_many() has told `seen`, and which of it are receipts:
+ * these have been closed, of others the store may find it out, by requests. */
+void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *seen,
+                       const struct sg_entry *found, const bool *receipts, size_t n);
 /* n directories (or files) at once, as they are now. HDFS lists their parents. */
 bool sg_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;

@@ -126,11 +126,13 @@ struct sg_plan {
     /* by node */
     uint16_t *flags, *reasons;
     uint8_t *kind, *verdict, *reason;
-    uint32_t *detail;        /* index into details; 0: none */
-    uint32_t *recipe;        /* index into recipes; 0: none */
-    uint64_t *version;       /* short; 0 unless THERE */
-    uint64_t *inputs;        /* digest that the receipt recorded */
-    int64_t *mtime_ns;       /* of the marker; of a source as sg_source_examine()'s unsettled */
+    uint32_t *detail;  /* index into details; 0: none */
+    uint32_t *recipe;  /* index into recipes; 0: none */
+    uint64_t *version; /* short; 0 unless THERE */
+    uint64_t *inputs;  /* digest that the receipt recorded */
+    /* of the marker, negative where it is that or older (its directory's); of a source as
+     * sg_source_examine()'s unsettled */
+    int64_t *mtime_ns;
     uint32_t *batch;         /* 1 + the first member's id; 0: alone; NULL: all are */
     struct sg_marker *whole; /* a decision's: gets all of the marker of whole_node; or NULL */
     uint32_t whole_node;

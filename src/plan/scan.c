@@ -17,6 +17,7 @@
 #define GRAIN   256u   /* nodes that a thread takes at a time */
 #define REMOTE  4u     /* the same where a node costs requests */
 #define FEW     16u    /* nodes that are read without a look at which are there */
+#define SOME    64u    /* nodes whose own identities are asked for, where that costs a request */
 #define LOOKS   32     /* claims of a stage that are looked at one by one */
 #define THREADS 16u    /* of ours; a store may want more */
 #define MOST    64u
@@ -211,6 +212,7 @@ struct scan_batch {
     struct sg_plan *p;
     struct scan_item *items;
     struct sg_entry *entries;
+    struct sg_entry *found; /* once it was read */
     const char **paths;
     bool *receipts;       /* what was found at a path is one */
     struct sg_buf *texts; /* the paths, one buffer a chunk */
@@ -295,12 +297,17 @@ static void chunk_cache_open(struct scan_batch *b, size_t first, struct chunk_ca
     sg_buf_clear(ret->notes);
 }
 
+static bool may_be_file(const struct sg_entry *e)
+{
+    return e->kind == SG_ENTRY_FILE || e->kind == SG_ENTRY_UNSEEN;
+}
+
 static bool is_cached(const struct chunk_cache *c, const struct scan_item *i, int64_t index,
                       const struct sg_entry *entry, struct sg_marker *ret)
 {
     struct sg_cached m;
 
-    if (c->cache == NULL || entry == NULL || entry->kind != SG_ENTRY_FILE ||
+    if (c->cache == NULL || entry == NULL || !may_be_file(entry) ||
         !sg_cache_find(c->cache, c->look, i->stage, index, &entry->ident, &m))
         return false;
     *ret = (struct sg_marker){ .kind = m.kind,
@@ -353,12 +360,16 @@ static bool get_marker(struct sg_plan *p, const char *path, const struct sg_stag
     sg_buf_clear(dir);
     if (!sg_buf_add(dir, path, len != 0 ? len - 1 : 0, err))
         return false;
-    if (entry != NULL && entry->kind == SG_ENTRY_FILE
-            ? sg_marker_read_seen(p->c.store, sg_buf_text(dir), s->marker, node, entry, NULL, ret,
-                                  NULL, err)
-            : sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err))
-        return true;
-    return sg_error_wrap(err, "%s", node);
+    if (entry != NULL && may_be_file(entry)) {
+        if (!sg_marker_read_seen(p->c.store, sg_buf_text(dir), s->marker, node, entry, NULL, ret,
+                                 NULL, err))
+            return sg_error_wrap(err, "%s", node);
+        /* a foreign marker is its own time and length */
+        if (ret->kind != SG_MARKER_FOREIGN || !sg_store_is_by_dir(p->c.store, &ret->ident))
+            return true;
+    }
+    return sg_marker_read(p->c.store, sg_buf_text(dir), s->marker, node, NULL, ret, NULL, err) ||
+           sg_error_wrap(err, "%s", node);
 }
 
 static bool is_stamped(enum sg_marker_kind k)
@@ -460,7 +471,8 @@ static bool keep_marker(struct sg_plan *p, const struct scan_item *i, int64_t in
         *p->whole = *m;
     p->kind[i->node] = (uint8_t)m->kind;
     p->flags[i->node] |= SG_NODE_SCANNED;
-    p->mtime_ns[i->node] = m->ident.mtime_ns;
+    p->mtime_ns[i->node] =
+        sg_store_is_by_dir(p->c.store, &m->ident) ? -m->ident.mtime_ns : m->ident.mtime_ns;
     p->version[i->node] = 0;
     if (m->kind == SG_MARKER_FOREIGN &&
         is_unfinished(sg_plan_stage_at(p, i->stage), index, m->ident.mtime_ns))
@@ -474,6 +486,13 @@ static bool keep_marker(struct sg_plan *p, const struct scan_item *i, int64_t in
         return false;
     p->recipe[i->node] = *last;
     return true;
+}
+
+static enum sg_entry_kind entry_kind(enum sg_marker_kind k)
+{
+    if (k == SG_MARKER_ABSENT)
+        return SG_ENTRY_ABSENT;
+    return sg_marker_is_receipt(k) || k == SG_MARKER_FOREIGN ? SG_ENTRY_FILE : SG_ENTRY_OTHER;
 }
 
 static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *err)
@@ -492,7 +511,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
         int64_t index = item_index(b, &b->items[i]);
 
         if (!is_cached(&cache, &b->items[i], index, entry, &m)) {
-            bool noted = cache.keeps && entry != NULL && entry->kind == SG_ENTRY_FILE;
+            bool noted = cache.keeps && entry != NULL && may_be_file(entry);
 
             if (noted && cache.notes->len == 0)
                 note_time(b->p);
@@ -501,6 +520,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
                 note_marker(&cache, i, &m);
         }
         b->receipts[i] = ok && sg_marker_is_receipt(m.kind);
+        b->found[i] = (struct sg_entry){ .kind = entry_kind(m.kind), .ident = m.ident };
         if (ok && s->partial)
             ok = scan_partial(b->p, b->paths[i], &b->items[i], index, &dir, &m, err);
         ok = ok && keep_marker(b->p, &b->items[i], index, &m, &recipe, err);
@@ -536,16 +556,28 @@ static bool scan_listed(struct sg_plan *p, struct sg_error *err)
     return ok;
 }
 
+/* A decision compares the times of its inputs, a plan only those of what is foreign. Of a few nodes
+ * these are asked all the same: what is known by itself an attempt need not read again. */
+static bool look_at_markers(struct scan_batch *b, struct sg_error *err)
+{
+    struct sg_store *store = b->p->c.store;
+
+    if (b->n <= FEW)
+        return true;
+    return b->p->cache != NULL && b->n > SOME
+               ? sg_store_look_many(store, b->paths, b->n, b->entries, err)
+               : sg_store_stat_many(store, b->paths, b->n, b->entries, err);
+}
+
 static bool scan_marker_batch(struct scan_batch *b, struct sg_error *err)
 {
     struct sg_store *store = b->p->c.store;
 
-    if (!in_chunks(store, b->n, write_paths, b, err) ||
-        (b->n > FEW && !sg_store_stat_many(store, b->paths, b->n, b->entries, err)) ||
+    if (!in_chunks(store, b->n, write_paths, b, err) || !look_at_markers(b, err) ||
         !in_chunks(store, b->n, read_markers, b, err))
         return false;
     if (b->n > FEW)
-        sg_store_receipts(store, b->paths, b->entries, b->receipts, b->n);
+        sg_store_receipts(store, b->paths, b->entries, b->found, b->receipts, b->n);
     keep_notes(b);
     return true;
 }
@@ -672,6 +704,12 @@ static bool scan_full(struct scan_batch *b, bool sources, struct sg_error *err)
     return ok;
 }
 
+/* What is not due is there for nobody, whatever its marker says: only who asks for it reads it. */
+static bool is_for_nobody(const struct sg_plan *p, uint32_t stage, uint32_t id)
+{
+    return !(p->flags[id] & SG_NODE_ASKED) && sg_plan_is_early(p, stage, id);
+}
+
 static bool scan_nodes(struct scan_batch *b, size_t cap, bool sources, struct sg_error *err)
 {
     struct sg_plan *p = b->p;
@@ -683,7 +721,8 @@ static bool scan_nodes(struct scan_batch *b, size_t cap, bool sources, struct sg
         if (sg_plan_stage_at(p, i)->is_source != sources)
             continue;
         for (uint32_t id = v->base; id < v->base + (uint32_t)(v->hi - v->lo); id++) {
-            if (!(p->flags[id] & want) || (p->flags[id] & (SG_NODE_HOLE | SG_NODE_SCANNED)))
+            if (!(p->flags[id] & want) || (p->flags[id] & (SG_NODE_HOLE | SG_NODE_SCANNED)) ||
+                is_for_nobody(p, i, id))
                 continue;
             b->items[b->n++] = (struct scan_item){ .node = id, .stage = i };
             if (b->n == cap && !scan_full(b, sources, err))
@@ -691,6 +730,71 @@ static bool scan_nodes(struct scan_batch *b, size_t cap, bool sources, struct sg
         }
     }
     return b->n == 0 || scan_full(b, sources, err);
+}
+
+/* ---- times that a directory did not tell */
+
+#define WANTED INT64_MIN /* as a time, until it is known */
+
+/* Inputs that may have been made after this foreign marker. */
+static bool want_times(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id)
+{
+    bool any = false;
+
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[s->id.i][k], index);
+
+        for (uint32_t x = ids.first; !s->needs[k].order_only && x < ids.end; x++)
+            if (p->kind[x] == SG_MARKER_DONE && p->mtime_ns[x] < 0 && p->mtime_ns[x] != WANTED &&
+                -p->mtime_ns[x] > p->mtime_ns[id]) {
+                p->mtime_ns[x] = WANTED;
+                any = true;
+            }
+    }
+    return any;
+}
+
+static bool take_times(struct scan_batch *b, struct sg_error *err)
+{
+    struct sg_store *store = b->p->c.store;
+    const size_t n = b->n;
+
+    b->n = 0;
+    if (n == 0)
+        return true;
+    if (!in_chunks(store, n, write_paths, b, err) ||
+        !sg_store_stat_many(store, b->paths, n, b->entries, err))
+        return false;
+    for (size_t i = 0; i < n; i++) /* gone meanwhile: later than nothing */
+        b->p->mtime_ns[b->items[i].node] =
+            b->entries[i].kind == SG_ENTRY_FILE ? b->entries[i].ident.mtime_ns : 0;
+    return true;
+}
+
+/* A foreign marker is compared by time, so there the inputs' own times count. */
+static bool scan_times(struct scan_batch *b, size_t cap, struct sg_error *err)
+{
+    struct sg_plan *p = b->p;
+    bool any = false;
+
+    for (uint32_t id = 0; id < p->n_nodes; id++) {
+        uint32_t i;
+
+        if (p->kind[id] != SG_MARKER_FOREIGN || !(p->flags[id] & SG_NODE_SCANNED) ||
+            !(p->flags[id] & (SG_NODE_ASKED | SG_NODE_LOOKED)))
+            continue;
+        i = sg_plan_stage_of(p, id);
+        any |= want_times(p, sg_plan_stage_at(p, i),
+                          p->stages[i].pub.lo + (int64_t)(id - p->stages[i].pub.base), id);
+    }
+    for (uint32_t id = 0; any && id < p->n_nodes; id++) {
+        if (p->mtime_ns[id] != WANTED)
+            continue;
+        b->items[b->n++] = (struct scan_item){ .node = id, .stage = sg_plan_stage_of(p, id) };
+        if (b->n == cap && !take_times(b, err))
+            return false;
+    }
+    return take_times(b, err);
 }
 
 static bool scan_all(struct sg_plan *p, struct sg_error *err)
@@ -703,12 +807,15 @@ static bool scan_all(struct sg_plan *p, struct sg_error *err)
 
     b.items = SG_ARENA_NEW(&a, cap, struct scan_item, err);
     b.entries = SG_ARENA_NEW(&a, cap, struct sg_entry, err);
+    b.found = SG_ARENA_NEW(&a, cap, struct sg_entry, err);
     b.paths = SG_ARENA_NEW(&a, cap, const char *, err);
     b.receipts = SG_ARENA_NEW(&a, cap, bool, err);
     b.texts = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
     b.notes = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
-    ok = b.items != NULL && b.entries != NULL && b.paths != NULL && b.receipts != NULL &&
-         b.texts != NULL && b.notes != NULL && scan_nodes(&b, cap, false, err) &&
+    ok = b.items != NULL && b.entries != NULL && b.found != NULL && b.paths != NULL &&
+         b.receipts != NULL && b.texts != NULL && b.notes != NULL &&
+         scan_nodes(&b, cap, false, err) &&
+         (!sg_store_is_write_once(p->c.store) || scan_times(&b, cap, err)) &&
          scan_nodes(&b, cap, true, err);
     for (size_t i = 0; b.notes != NULL && i < chunks; i++) {
         sg_buf_done(&b.texts[i]);

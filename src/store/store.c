@@ -141,11 +141,25 @@ bool sg_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
     return s->ops->stat_again(s, paths, n, ret, err);
 }
 
-void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
-                       const bool *receipts, size_t n)
+bool sg_store_look_many(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    if (s->ops->look_many == NULL)
+        return s->ops->stat_many(s, paths, n, ret, err);
+    return s->ops->look_many(s, paths, n, ret, err);
+}
+
+/* Only a directory's has a number of children. */
+bool sg_store_is_by_dir(const struct sg_store *s, const struct sg_ident *ident)
+{
+    return s->ops->look_many != NULL && ident->ctime_ns != 0;
+}
+
+void sg_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *seen,
+                       const struct sg_entry *found, const bool *receipts, size_t n)
 {
     if (s->ops->receipts != NULL)
-        s->ops->receipts(s, paths, entries, receipts, n);
+        s->ops->receipts(s, paths, seen, found, receipts, n);
 }
 
 bool sg_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,

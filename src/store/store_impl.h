@@ -21,9 +21,12 @@ struct sg_store_ops {
     /* NULL: as stat_many */
     bool (*stat_again)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                        struct sg_error *err);
+    /* NULL: as stat_many */
+    bool (*look_many)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
+                      struct sg_error *err);
     /* NULL: nothing is made of it */
-    void (*receipts)(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
-                     const bool *receipts, size_t n);
+    void (*receipts)(struct sg_store *s, const char *const *paths, const struct sg_entry *seen,
+                     const struct sg_entry *found, const bool *receipts, size_t n);
     /* NULL: as stat_many */
     bool (*stat_dirs)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                       struct sg_error *err);

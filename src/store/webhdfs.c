@@ -43,6 +43,7 @@ static const struct sg_store_ops wh_ops = {
     .stat = wh_store_stat,
     .stat_many = wh_store_stat_many,
     .stat_again = wh_store_stat_again,
+    .look_many = wh_store_look_many,
     .receipts = wh_store_receipts,
     .stat_dirs = wh_store_stat_dirs,
     .counted = wh_counted,

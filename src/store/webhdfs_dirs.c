@@ -9,7 +9,8 @@
  *                        16 its directory's file id    24 modification time in ns
  *                        32 number of children
  *                        40 the marker's file id    48 length    56 modification time in ns
- *                        64 1: it is a file, 0: there was none (then 40 … 63 are zeros)
+ *                        64 1: it is a file, 2: it is a receipt of which nobody has asked for
+ *                           more, 0: there was none (with 0 and 2, 40 … 63 are zeros)
  *   groups     40 bytes:  0 XXH3-128 of the path of the directories' parent
  *                        16 place of its first record    24 how many    32 XXH3-64 of these records
  *
@@ -38,7 +39,7 @@
 #include "stagegraph/files.h"
 
 #define MAGIC        "sgdirs\0" /* and the version */
-#define VERSION      '1'
+#define VERSION      '2'
 #define SAVE_TO_ASK  4096 /* a record costs 0.1 µs to write anew, a request 0.4 ms at best */
 #define PIECE        ((size_t)1 << 16)
 #define MANY_RECORDS ((uint64_t)1 << 40)
@@ -60,7 +61,8 @@ struct group {
 _Static_assert(sizeof(struct head) == 64, "no padding");
 _Static_assert(sizeof(struct wh_known) == 72, "no padding");
 _Static_assert(sizeof(struct group) == 40, "no padding");
-_Static_assert(SG_ENTRY_ABSENT == 0 && SG_ENTRY_FILE == 1, "the format has these");
+_Static_assert(WH_KNOWN_ABSENT == 0 && WH_KNOWN_FILE == 1 && WH_KNOWN_RECEIPT == 2,
+               "the format has these");
 
 struct note {
     struct sg_hash128 parent;

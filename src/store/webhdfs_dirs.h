@@ -21,6 +21,12 @@
 
 struct wh_dirs;
 
+enum wh_known_kind {
+    WH_KNOWN_ABSENT,
+    WH_KNOWN_FILE,
+    WH_KNOWN_RECEIPT /* it is there, closed; nobody has asked for its id, length and time */
+};
+
 /* What was seen of one marker, and of its directory just before. A record of the file. */
 struct wh_known {
     struct sg_hash128 path; /* of the marker's path */
@@ -28,7 +34,7 @@ struct wh_known {
     int64_t dir_mtime_ns, dir_children;
     uint64_t id;
     int64_t len, mtime_ns;
-    uint64_t kind; /* SG_ENTRY_FILE, SG_ENTRY_ABSENT */
+    uint64_t kind; /* enum wh_known_kind */
 };
 
 /* The cache of one root in the state directory (NULL: none is kept). Fails for want of memory

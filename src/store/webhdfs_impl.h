@@ -42,6 +42,8 @@ struct sg_webhdfs {
     enum wh_receipts receipts;
     atomic_bool no_attributes; /* the NameNode has none (receipts = auto): not asked again */
     atomic_bool plain_renames; /* a server that heeds no renameoptions: see WH_PLAIN_REFUSAL */
+    atomic_bool bare;          /* the marker read last had no attribute */
+    atomic_bool pageless;      /* the NameNode has no LISTSTATUS_BATCH: not asked again */
     atomic_bool encrypted;     /* a file in an encryption zone has been seen */
     atomic_uint active;        /* index into nn.bases that answered last */
     atomic_bool answered;      /* something has answered in this run */
@@ -176,10 +178,11 @@ bool wh_json_attribute(struct sg_span text, const char *name, struct sg_buf *ret
 bool wh_json_status(struct sg_span text, struct wh_status *ret, struct sg_error *err) SG_MUST;
 
 /*
- * {"FileStatuses":{"FileStatus":[{…},…]}} in pieces as they come. Each element is parsed as soon as
- * it is whole and kept as a struct (some 70 bytes and its name); its text is not. What isn't an
- * element is kept, a byte an element, and judged at the end, so that a listing that was cut or
- * garbled anywhere is an error.
+ * {"FileStatuses":{"FileStatus":[{…},…]}} in pieces as they come, or with `page` what has the same
+ * within it: {"DirectoryListing":{"partialListing":…,"remainingEntries":9000}}. Each element is
+ * parsed as soon as it is whole and kept as a struct (some 70 bytes and its name); its text is not.
+ * What isn't an element is kept, a byte an element, and judged at the end, so that a listing that
+ * was cut or garbled anywhere is an error.
  */
 struct wh_listing {
     struct sg_arena arena;
@@ -190,6 +193,8 @@ struct wh_listing {
     unsigned depth;        /* of brackets outside elements */
     unsigned inside;       /* of brackets within an element; 0: not in one */
     bool string, escape;
+    bool page;           /* set after init */
+    int64_t remaining;   /* of a page, once it has ended */
     struct sg_error err; /* what went wrong first */
     bool failed;
 };
@@ -201,6 +206,12 @@ bool wh_listing_end(struct wh_listing *l, struct sg_error *err) SG_MUST;
 
 /* ---- reading: webhdfs_read.c ---- */
 
+/* A marker's identity that is its directory's: sg_store_is_by_dir(). */
+static inline bool wh_is_by_dir(const struct sg_ident *ident)
+{
+    return ident->ctime_ns != 0; /* a number of children */
+}
+
 /* Absent: *ret->kind says so. path as in wh_op. */
 bool wh_status(struct sg_webhdfs *w, const char *path, struct wh_status *ret,
                struct sg_error *err) SG_MUST;
@@ -209,6 +220,10 @@ bool wh_status(struct sg_webhdfs *w, const char *path, struct wh_status *ret,
 typedef bool wh_list_fn(void *ctx, const struct wh_status *st);
 bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, bool *ret_there,
              struct sg_error *err) SG_MUST;
+/* A part of the same: the children whose names come after `after` ("": from the first on), as many
+ * as the server puts into one answer; *ret_more: there are others behind them. */
+bool wh_list_page(struct sg_webhdfs *w, const char *path, const char *after, wh_list_fn *fn,
+                  void *ctx, bool *ret_there, bool *ret_more, struct sg_error *err) SG_MUST;
 /* Does what was refused say that there are no attributes here? */
 bool wh_lacks_attributes(const struct wh_fault *fault);
 void wh_seen_free(struct wh_seen *seen); /* NULL is fine */
@@ -270,8 +285,10 @@ bool wh_store_stat_again(struct sg_store *s, const char *const *paths, size_t n,
                          struct sg_entry *ret, struct sg_error *err) SG_MUST;
 bool wh_store_stat_dirs(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err) SG_MUST;
-void wh_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *entries,
-                       const bool *receipts, size_t n);
+bool wh_store_look_many(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err) SG_MUST;
+void wh_store_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *seen,
+                       const struct sg_entry *found, const bool *receipts, size_t n);
 
 /* ---- claims: webhdfs_claim.c ---- */
 

@@ -280,8 +280,12 @@ void wh_listing_done(struct wh_listing *l)
 
 void wh_listing_again(void *ctx)
 {
-    wh_listing_done(ctx);
-    wh_listing_init(ctx);
+    struct wh_listing *l = ctx;
+    const bool page = l->page;
+
+    wh_listing_done(l);
+    wh_listing_init(l);
+    l->page = page;
 }
 
 static bool keep_element(struct wh_listing *l)
@@ -324,13 +328,13 @@ static size_t pass_string(struct wh_listing *l, const char *bytes, size_t n)
     return n;
 }
 
-/* An object directly in an array of the third depth is an element: {"FileStatuses":{"FileStatus":[.
- * wh_listing_end() sees whether it was that array. */
+/* An object directly in an array of the third depth is an element: {"FileStatuses":{"FileStatus":[
+ * (of a page of the fifth). wh_listing_end() sees whether it was that array. */
 static bool opens_element(const struct wh_listing *l, char c)
 {
     size_t n = l->frame.len;
 
-    if (c != '{' || l->depth != 3)
+    if (c != '{' || l->depth != (l->page ? 5 : 3))
         return false;
     while (n != 0 && strchr(" \t\r\n", l->frame.at[n - 1]) != NULL)
         n--;
@@ -384,47 +388,60 @@ static bool count_elements(struct sg_json_reader *r, size_t *ret, struct sg_erro
     return ev == SG_JSON_ARRAY_END ? true : bad_json(r, err);
 }
 
-/* Steps into the object that belongs to the only key of that name on this level. */
-static bool judge_frame(const struct wh_listing *l, struct sg_json_reader *r, struct sg_error *err)
-{
-    bool lists = false, list = false;
-    enum sg_json_event ev;
-    size_t n = 0;
+static const char *const whole_way[] = { "FileStatuses", "FileStatus" };
+static const char *const page_way[] = { "DirectoryListing", "partialListing", "FileStatuses",
+                                        "FileStatus" };
 
-    if (sg_json_next(r) != SG_JSON_OBJECT)
-        return bad_json(r, err);
-    while ((ev = sg_json_next(r)) == SG_JSON_KEY) {
-        if (r->depth != 1 || lists || !sg_span_is(r->text, "FileStatuses")) {
-            if (!sg_json_skip(r, ev))
-                return bad_json(r, err);
-            continue;
-        }
-        lists = true;
-        if (sg_json_next(r) != SG_JSON_OBJECT)
-            return bad_json(r, err);
-        while ((ev = sg_json_next(r)) == SG_JSON_KEY) {
-            if (list || !sg_span_is(r->text, "FileStatus")) {
-                if (!sg_json_skip(r, ev))
-                    return bad_json(r, err);
-            } else {
-                list = true;
-                if (!count_elements(r, &n, err))
-                    return false;
-            }
-        }
-        if (ev != SG_JSON_OBJECT_END)
-            return bad_json(r, err);
-    }
-    if (ev != SG_JSON_OBJECT_END || sg_json_next(r) != SG_JSON_END)
-        return bad_json(r, err);
-    if (!list || n != l->n)
+struct frame_judge {
+    struct sg_json_reader r;
+    const char *const *way;
+    size_t n_way;
+    unsigned met;       /* a bit a key of the way: of two of one name only the first is entered */
+    size_t n;           /* elements */
+    int64_t *remaining; /* NULL: it is no page */
+};
+
+/* The value of a key of the way, number `at`: the next object, or the array itself. */
+static bool judge_step(struct frame_judge *j, size_t at, struct sg_error *err)
+{
+    j->met |= 1U << at;
+    if (at + 1 == j->n_way)
+        return count_elements(&j->r, &j->n, err);
+    return sg_json_next(&j->r) == SG_JSON_OBJECT || bad_json(&j->r, err);
+}
+
+static bool judge_key(struct frame_judge *j, size_t at, struct sg_error *err)
+{
+    if (at < j->n_way && (j->met & 1U << at) == 0 && sg_span_is(j->r.text, j->way[at]))
+        return judge_step(j, at, err);
+    if (j->remaining != NULL && at == 1 && sg_span_is(j->r.text, "remainingEntries"))
+        return (sg_json_next(&j->r) == SG_JSON_NUMBER && sg_json_int(j->r.text, j->remaining) &&
+                *j->remaining >= 0) ||
+               bad_json(&j->r, err);
+    return sg_json_skip(&j->r, SG_JSON_KEY) || bad_json(&j->r, err);
+}
+
+/* A key on level d belongs to the object that the way's first d - 1 keys led to. */
+static bool judge_frame(struct frame_judge *j, const struct wh_listing *l, struct sg_error *err)
+{
+    enum sg_json_event ev;
+
+    if (sg_json_next(&j->r) != SG_JSON_OBJECT)
+        return bad_json(&j->r, err);
+    while ((ev = sg_json_next(&j->r)) == SG_JSON_KEY || ev == SG_JSON_OBJECT_END)
+        if (ev == SG_JSON_KEY && !judge_key(j, j->r.depth - 1, err))
+            return false;
+    if (ev != SG_JSON_END)
+        return bad_json(&j->r, err);
+    if ((j->met & 1U << (j->n_way - 1)) == 0 || j->n != l->n ||
+        (j->remaining != NULL && *j->remaining < 0))
         return sg_error_set(err, SG_ERROR_STORE, 0, "the answer is no listing");
     return true;
 }
 
 bool wh_listing_end(struct wh_listing *l, struct sg_error *err)
 {
-    struct sg_json_reader r;
+    struct frame_judge j = { .way = whole_way, .n_way = 2 };
     bool ok;
 
     if (l->failed) {
@@ -433,8 +450,12 @@ bool wh_listing_end(struct wh_listing *l, struct sg_error *err)
     }
     if (l->inside != 0)
         return sg_error_set(err, SG_ERROR_STORE, 0, "the answer was cut");
-    sg_json_reader_init(&r, sg_buf_span(&l->frame));
-    ok = judge_frame(l, &r, err);
-    sg_json_reader_done(&r);
+    if (l->page) {
+        l->remaining = -1;
+        j = (struct frame_judge){ .way = page_way, .n_way = 4, .remaining = &l->remaining };
+    }
+    sg_json_reader_init(&j.r, sg_buf_span(&l->frame));
+    ok = judge_frame(&j, l, err);
+    sg_json_reader_done(&j.r);
     return ok;
 }

@@ -66,37 +66,82 @@ static void tell_entries(struct sg_webhdfs *w, const struct wh_listing *l, wh_li
     }
 }
 
-bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, bool *ret_there,
-             struct sg_error *err)
+/* A gateway or an older release that doesn't know the operation. */
+static bool lacks_operation(const struct wh_fault *fault)
 {
-    struct wh_op op = { .method = "GET", .op = "LISTSTATUS", .path = path };
+    return wh_is(fault, "UnsupportedOperationException") ||
+           wh_is(fault, "IllegalArgumentException");
+}
+
+/* op is LISTSTATUS or LISTSTATUS_BATCH; *ret_lacks, which may be NULL: it is not known here. */
+static bool list(struct sg_webhdfs *w, struct wh_op *op, struct wh_listing *l, wh_list_fn *fn,
+                 void *ctx, bool *ret_there, bool *ret_lacks, struct sg_error *err)
+{
     struct sg_http_answer answer = { .status = 0 };
     struct sg_error why = SG_ERROR_INIT;
-    struct wh_listing l;
     struct wh_fault fault;
     enum wh_result result;
     bool ok;
 
-    wh_listing_init(&l);
-    op.on_body = wh_listing_body;
-    op.on_again = wh_listing_again;
-    op.ctx = &l;
-    ok = wh_call(w, &op, &answer, &result, &fault, err);
+    op->on_body = wh_listing_body;
+    op->on_again = wh_listing_again;
+    op->ctx = l;
+    ok = wh_call(w, op, &answer, &result, &fault, err);
     if (ok && result == WH_OK) {
-        ok = wh_listing_end(&l, &why) || wh_fail_answer(w, &op, why.text, err);
+        ok = wh_listing_end(l, &why) || wh_fail_answer(w, op, why.text, err);
         if (ok) {
-            *ret_there = is_directory(&l);
+            *ret_there = is_directory(l);
             if (*ret_there)
-                tell_entries(w, &l, fn, ctx);
+                tell_entries(w, l, fn, ctx);
         }
     } else if (ok && wh_is_absent(&fault)) {
         *ret_there = false;
+    } else if (ok && ret_lacks != NULL && lacks_operation(&fault)) {
+        *ret_lacks = true;
     } else if (ok) {
-        ok = wh_fail(w, &op, &fault, err);
+        ok = wh_fail(w, op, &fault, err);
     }
-    wh_listing_done(&l);
     sg_http_answer_done(&answer);
     return ok;
+}
+
+bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, bool *ret_there,
+             struct sg_error *err)
+{
+    struct wh_op op = { .method = "GET", .op = "LISTSTATUS", .path = path };
+    struct wh_listing l;
+    bool ok;
+
+    wh_listing_init(&l);
+    ok = list(w, &op, &l, fn, ctx, ret_there, NULL, err);
+    wh_listing_done(&l);
+    return ok;
+}
+
+bool wh_list_page(struct sg_webhdfs *w, const char *path, const char *after, wh_list_fn *fn,
+                  void *ctx, bool *ret_there, bool *ret_more, struct sg_error *err)
+{
+    struct wh_op op = { .method = "GET", .op = "LISTSTATUS_BATCH", .path = path };
+    struct sg_buf query = SG_BUF_INIT;
+    struct wh_listing l;
+    bool lacks = atomic_load(&w->pageless), ok = true;
+
+    *ret_more = false;
+    if (!lacks) {
+        wh_listing_init(&l);
+        l.page = true;
+        ok = after[0] == '\0' ||
+             (sg_buf_adds(&query, "&startAfter=", err) && wh_add_value(&query, after, err));
+        op.query = sg_buf_text(&query);
+        ok = ok && list(w, &op, &l, fn, ctx, ret_there, &lacks, err);
+        *ret_more = ok && !lacks && *ret_there && l.n != 0 && l.remaining != 0;
+        wh_listing_done(&l);
+        sg_buf_done(&query);
+    }
+    if (!ok || !lacks)
+        return ok;
+    atomic_store(&w->pageless, true);
+    return wh_list(w, path, fn, ctx, ret_there, err);
 }
 
 struct listing_ctx {
@@ -519,6 +564,40 @@ bool wh_store_read_marker(struct sg_store *s, const char *dir, const char *name,
     return ok;
 }
 
+/* What was seen is its directory: then the attribute alone says that the marker is there, and what
+ * it says. It is of then or newer, and the directory changes with it. Without an attribute it is
+ * another tool's, or a content: where one is there are more, and of these the status is asked
+ * first.
+ */
+static bool read_by_dir(struct sg_webhdfs *w, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    const size_t before = out->len;
+    struct sg_buf path = SG_BUF_INIT;
+    bool ok, there = false;
+
+    if (!atomic_load(&w->bare)) {
+        ok = wh_join(&path, dir, "", name, "", err) &&
+             wh_read_attribute(w, sg_buf_text(&path), out, &there, err);
+        sg_buf_done(&path);
+        if (!ok)
+            return false;
+        if (!there || (out->len != before && out->len - before <= limit)) {
+            *ret = (struct sg_entry){ .kind = there ? SG_ENTRY_FILE : SG_ENTRY_ABSENT };
+            if (there)
+                ret->ident = seen->ident;
+            return true;
+        }
+        out->len = before;
+    }
+    if (!wh_store_read_marker(&w->base, dir, name, limit, out, ret, err))
+        return false;
+    if (ret->kind == SG_ENTRY_FILE)
+        atomic_store(&w->bare, ret->ident.len != 0 || out->len == before);
+    return true;
+}
+
 /* The status is older than the attribute here too. Not by the file's id: behind a router another
  * nameservice may have the same. */
 bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
@@ -529,6 +608,8 @@ bool wh_store_read_seen(struct sg_store *s, const char *dir, const char *name,
     struct sg_buf path = SG_BUF_INIT;
     bool ok = true, there = false;
 
+    if (seen->kind == SG_ENTRY_UNSEEN || wh_is_by_dir(&seen->ident))
+        return read_by_dir(wh_of(s), dir, name, seen, limit, out, ret, err);
     if (seen->kind == SG_ENTRY_FILE && seen->ident.len == 0)
         ok = wh_join(&path, dir, "", name, "", err) &&
              read_attribute(wh_of(s), sg_buf_text(&path), &seen->ident, out, &there, err);

@@ -465,14 +465,16 @@ static void what_was_seen_is_handed_to_whoever_reads_it(void **state)
 static const char *told[4 * LOADS];
 static size_t n_told;
 
-static void keep_receipts(struct sg_store *s, const char *const *paths,
-                          const struct sg_entry *entries, const bool *receipts, size_t n)
+static void keep_receipts(struct sg_store *s, const char *const *paths, const struct sg_entry *seen,
+                          const struct sg_entry *found, const bool *receipts, size_t n)
 {
     (void)s;
     n_told = 0;
     for (size_t i = 0; i < n; i++)
         if (receipts[i]) {
-            assert_int_equal(entries[i].kind, SG_ENTRY_FILE);
+            assert_int_equal(seen[i].kind, SG_ENTRY_FILE);
+            assert_int_equal(found[i].kind, SG_ENTRY_FILE);
+            assert_memory_equal(&found[i].ident, &seen[i].ident, sizeof(seen[i].ident));
             told[n_told++] = paths[i];
         }
 }

@@ -74,7 +74,10 @@ static void what_a_store_does_not_provide_has_a_plain_answer(void **state)
     assert_int_equal(e[0].kind, SG_ENTRY_DIR);
     assert_int_equal(e[0].ident.id, one.ident.id);
     assert_int_equal(e[1].kind, SG_ENTRY_ABSENT);
-    sg_store_receipts(s, paths, e, receipts, 2);
+    sg_store_receipts(s, paths, e, e, receipts, 2);
+    assert_true(sg_store_look_many(s, paths, 2, e, &err));
+    assert_int_equal(e[0].ident.id, one.ident.id);
+    assert_false(sg_store_is_by_dir(s, &e[0].ident));
     assert_false(sg_store_is_write_once(s));
     assert_int_equal(sg_store_threads(s), 0);
     assert_false(sg_store_counted(s, &t));

@@ -313,6 +313,45 @@ static bool count_entry(void *ctx, const char *name, const struct sg_entry *e)
     return true;
 }
 
+#define ELEMENT(name)                                                                                 \
+    "{\"fileId\":1,\"length\":0,\"type\":\"DIRECTORY\",\"modificationTime\":1,\"pathSuffix\":\"" name \
+    "\"}"
+
+static void directories_are_listed_in_pages_where_there_are_any(void **state)
+{
+    static const char *const dirs[] = { "dt=1 a", "dt=1 b", "dt=1 c" };
+    struct sg_entry got[3];
+
+    (void)state;
+    reply(0, "GET /webhdfs/v1/w?op=GETFILESTATUS", 200, JSON, STATUS); /* the time */
+    reply(0, "GET /webhdfs/v1/w?op=LISTSTATUS_BATCH&user.name=a%20user&startAfter=dt%3D1%20", 200,
+          JSON,
+          "{\"DirectoryListing\":{\"partialListing\":{\"FileStatuses\":{\"FileStatus\":[" ELEMENT(
+              "dt=1 a") "," ELEMENT("dt=1 b") "]}},\"remainingEntries\":2}}");
+    reply(0, "GET /webhdfs/v1/w?op=LISTSTATUS_BATCH&user.name=a%20user&startAfter=dt%3D1%20b", 200,
+          JSON,
+          "{\"DirectoryListing\":{\"partialListing\":{\"FileStatuses\":{\"FileStatus\":[" ELEMENT(
+              "dt=1 c") "]}},\"remainingEntries\":1}}");
+    OK(sg_store_stat_dirs(store, dirs, 3, got, &err));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(got[i].kind, SG_ENTRY_DIR);
+    check();
+    /* A gateway without pages: then not asked for again. */
+    reply(0, "GET /webhdfs/v1/w?op=GETFILESTATUS", 200, JSON, STATUS);
+    reply(0, "GET /webhdfs/v1/w?op=LISTSTATUS_BATCH&user.name=a%20user&startAfter=dt%3D1%20", 400,
+          JSON, REFUSAL("IllegalArgumentException", "No enum constant LISTSTATUS_BATCH"));
+    for (int i = 0; i < 2; i++) {
+        if (i == 1)
+            reply(0, "GET /webhdfs/v1/w?op=GETFILESTATUS", 200, JSON, STATUS);
+        reply(0, "GET /webhdfs/v1/w?op=LISTSTATUS", 200, JSON,
+              "{\"FileStatuses\":{\"FileStatus\":[" ELEMENT("dt=1 b") "]}}");
+        OK(sg_store_stat_dirs(store, dirs, 3, got, &err));
+        assert_int_equal(got[0].kind, SG_ENTRY_ABSENT);
+        assert_int_equal(got[1].kind, SG_ENTRY_DIR);
+    }
+    check();
+}
+
 static void a_listing_that_broke_off_tells_nothing_of_its_first_part(void **state)
 {
     static const char element[] =
@@ -693,6 +732,7 @@ int main(void)
         T(a_page_is_no_answer),
         T(a_challenge_is_told_as_what_it_is),
         T(a_cut_answer_is_asked_for_again),
+        T(directories_are_listed_in_pages_where_there_are_any),
         T(a_listing_that_broke_off_tells_nothing_of_its_first_part),
         T(names_go_byte_by_byte),
         T(the_root_of_the_file_system_has_a_path_too),

@@ -143,6 +143,48 @@ static void an_empty_directory_is_an_empty_list_and_nothing_else_is(void **state
     }
 }
 
+#define PAGE(left)                                                                                 \
+    "{\"DirectoryListing\":{\"partialListing\":" LISTING ",\"remainingEntries\":" left "}}"
+
+static void a_page_is_a_listing_that_tells_what_is_left(void **state)
+{
+    static const char page[] = PAGE("9000");
+
+    (void)state;
+    listing.page = true;
+    for (size_t n = 1; n <= sizeof(page); n++) {
+        OK(feed(page, strlen(page), n));
+        assert_int_equal(listing.n, 2);
+        assert_string_equal(listing.at[0].name.at, "d");
+        assert_int_equal(listing.remaining, 9000);
+    }
+    for (size_t cut = 0; cut < strlen(page); cut++)
+        if (feed(page, cut, 50))
+            fail_msg("taken: %.*s", (int)cut, page);
+    OK(feed(PAGE("0"), strlen(PAGE("0")), 50));
+    assert_int_equal(listing.remaining, 0);
+}
+
+static void what_is_no_page_is_an_error(void **state)
+{
+    static const char *const cases[] = {
+        LISTING,
+        PAGE("-1"),
+        PAGE("\"1\""),
+        "{\"DirectoryListing\":{\"partialListing\":" LISTING "}}",
+        "{\"DirectoryListing\":{\"remainingEntries\":0}}",
+        "{\"DirectoryListing\":" LISTING "}",
+    };
+
+    (void)state;
+    listing.page = true;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (feed(cases[i], strlen(cases[i]), 5))
+            fail_msg("taken: %s", cases[i]);
+    listing.page = false;
+    assert_false(feed(PAGE("1"), strlen(PAGE("1")), 5));
+}
+
 static void of_a_key_that_comes_twice_the_last_counts(void **state)
 {
     static const char text[] =
@@ -273,6 +315,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_listing_is_the_same_in_pieces_of_any_size, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_page_is_a_listing_that_tells_what_is_left, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_page_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_listing_that_is_cut_anywhere_is_an_error, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_empty_directory_is_an_empty_list_and_nothing_else_is,

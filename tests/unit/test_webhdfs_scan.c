@@ -15,7 +15,7 @@
 #include "webhdfs_impl.h"
 
 #define COUNT(x) (sizeof(x) / sizeof((x)[0]))
-#define MOST     2000
+#define MOST     2500
 #define NOW_MS   INT64_C(1700000000000)
 
 /* ---- the NameNode: stands in for webhdfs_read.c */
@@ -33,6 +33,7 @@ static struct {
     size_t n;
     uint64_t next_id;
     unsigned lists, stats, opens;
+    size_t page;           /* entries of an answer at most */
     const char *open;      /* is being written */
     const char *forbidden; /* may not be listed */
     const char *broken;    /* can't be asked about */
@@ -92,10 +93,23 @@ bool wh_status(struct sg_webhdfs *w, const char *path, struct wh_status *ret, st
     return true;
 }
 
-bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, bool *ret_there,
-             struct sg_error *err)
+/* The child of dir whose name comes next. */
+static const struct inode *next_child(const char *path, const char *after)
 {
-    const struct inode *dir;
+    const size_t own = path[0] != '\0' ? strlen(path) + 1 : 0;
+    const struct inode *next = NULL;
+
+    for (size_t i = 0; i < fs.n; i++)
+        if (is_child(path, fs.at[i].path) && strcmp(fs.at[i].path + own, after) > 0 &&
+            (next == NULL || strcmp(fs.at[i].path, next->path) < 0))
+            next = &fs.at[i];
+    return next;
+}
+
+bool wh_list_page(struct sg_webhdfs *w, const char *path, const char *after, wh_list_fn *fn,
+                  void *ctx, bool *ret_there, bool *ret_more, struct sg_error *err)
+{
+    const struct inode *dir, *x;
     struct wh_status st;
 
     (void)w;
@@ -108,13 +122,13 @@ bool wh_list(struct sg_webhdfs *w, const char *path, wh_list_fn *fn, void *ctx, 
     fs.lists++;
     dir = path[0] != '\0' ? find(path) : &fs.at[0];
     *ret_there = dir != NULL && dir->kind == SG_ENTRY_DIR;
-    for (size_t i = 0; *ret_there && i < fs.n; i++)
-        if (is_child(path, fs.at[i].path)) {
-            fill(&fs.at[i], &st);
-            st.name = sg_span_of(fs.at[i].path + (path[0] != '\0' ? strlen(path) + 1 : 0));
-            if (!fn(ctx, &st))
-                break;
-        }
+    for (size_t n = 0; *ret_there && n < fs.page && (x = next_child(path, after)) != NULL; n++) {
+        fill(x, &st);
+        after = x->path + (path[0] != '\0' ? strlen(path) + 1 : 0);
+        st.name = sg_span_of(after);
+        (void)fn(ctx, &st);
+    }
+    *ret_more = *ret_there && next_child(path, after) != NULL;
     pthread_mutex_unlock(&fs.lock);
     return true;
 }
@@ -228,6 +242,7 @@ static int set_up(void **state)
     fs.n = 0;
     fs.next_id = 100;
     fs.forbidden = fs.broken = fs.open = NULL;
+    fs.page = 1000;
     (void)add("", SG_ENTRY_DIR, NOW_MS - 100000);
     open_store();
     return 0;
@@ -300,7 +315,7 @@ static void look(unsigned lists, unsigned stats)
     }
     assert_int_equal(fs.lists, lists);
     assert_int_equal(fs.stats, stats);
-    wh_store_receipts(&store.base, paths, entries, receipts, n_paths);
+    wh_store_receipts(&store.base, paths, entries, entries, receipts, n_paths);
 }
 
 static void again(unsigned lists, unsigned stats)
@@ -334,7 +349,9 @@ static void what_changed_is_asked_for(void **state)
     lose("bronze/dt=02/hr=04/_SUCCESS", NOW_MS - 50000);
     replace("gold/dt=01/_SUCCESS", NOW_MS - 50000);
     (void)add("silver/dt=03/hr=05/part-0", SG_ENTRY_FILE, NOW_MS - 50000);
-    again(9, 4);
+    again(9, 3); /* what is empty has no marker */
+    (void)add("bronze/dt=02/hr=04/part-0", SG_ENTRY_FILE, NOW_MS - 40000);
+    again(9, 1);
     again(9, 0); /* that there is none is known too */
     (void)marker("bronze/dt=02/hr=04/_SUCCESS");
     again(9, 1);
@@ -349,6 +366,7 @@ static void the_number_of_children_tells_where_the_time_does_not(void **state)
     (void)state;
     ask_for_days(1);
     make_all();
+    (void)add("bronze/dt=01/hr=04/part-0", SG_ENTRY_FILE, NOW_MS - 100000);
     look(2, 49); /* gold has one day: it is not listed */
     lose("bronze/dt=01/hr=04/_SUCCESS", there("bronze/dt=01/hr=04")->mtime_ms);
     again(2, 2);
@@ -402,7 +420,7 @@ static void a_marker_that_is_closed_while_it_is_looked_at_is_not_believed(void *
     receipts[10] = false;
     OK(wh_store_stat_many(&store.base, paths, n_paths, entries, &err));
     there(paths[10])->mtime_ms = NOW_MS - 1;
-    wh_store_receipts(&store.base, paths, entries, receipts, n_paths);
+    wh_store_receipts(&store.base, paths, entries, entries, receipts, n_paths);
     again(7, 1);
     again(7, 0);
     receipts[11] = false; /* where that can't be found out, it is not believed either */
@@ -411,7 +429,7 @@ static void a_marker_that_is_closed_while_it_is_looked_at_is_not_believed(void *
     open_store();
     OK(wh_store_stat_many(&store.base, paths, n_paths, entries, &err));
     fs.broken = paths[11];
-    wh_store_receipts(&store.base, paths, entries, receipts, n_paths);
+    wh_store_receipts(&store.base, paths, entries, entries, receipts, n_paths);
     fs.broken = NULL;
     again(7, 1);
 }
@@ -504,6 +522,145 @@ static void directories_are_told_by_their_parents(void **state)
     }
     assert_int_equal(got[2].ident.ctime_ns, 2);
     OK(wh_store_stat_dirs(&store.base, wanted, 0, got, &err));
+}
+
+/* ---- for who reads what is there */
+
+/* As read_seen() of the store finds it: a receipt whose directory was seen keeps that identity. */
+static void find_all(struct sg_entry *found, bool foreign)
+{
+    for (size_t i = 0; i < n_paths; i++) {
+        const struct inode *x = find(paths[i]);
+
+        found[i] = entries[i];
+        receipts[i] = !foreign;
+        if (entries[i].kind != SG_ENTRY_UNSEEN)
+            continue;
+        found[i].kind = x != NULL ? SG_ENTRY_FILE : SG_ENTRY_ABSENT;
+        if (x != NULL && foreign)
+            found[i].ident = (struct sg_ident){ x->id, x->len, x->mtime_ms * SG_NS_PER_MS, 0 };
+    }
+}
+
+static void look_to_read(unsigned lists, unsigned stats, unsigned unseen, bool foreign)
+{
+    static struct sg_entry found[MOST];
+    struct sg_error err = SG_ERROR_INIT;
+    unsigned n = 0;
+
+    close_store();
+    open_store();
+    fs.lists = fs.stats = fs.opens = 0;
+    OK(wh_store_look_many(&store.base, paths, n_paths, entries, &err));
+    for (size_t i = 0; i < n_paths; i++)
+        n += entries[i].kind == SG_ENTRY_UNSEEN;
+    assert_int_equal(fs.lists, lists);
+    assert_int_equal(fs.stats, stats);
+    assert_int_equal(n, unseen);
+    find_all(found, foreign);
+    wh_store_receipts(&store.base, paths, entries, found, receipts, n_paths);
+}
+
+static void who_reads_is_told_of_directories_and_asks_for_no_status(void **state)
+{
+    (void)state;
+    ask_for_days(4);
+    make_all();
+    there("bronze/dt=02/hr=07")->mtime_ms = NOW_MS - 1000; /* may change and look the same */
+    (void)add("bronze/dt=03/hr=07/part-0", SG_ENTRY_FILE, NOW_MS - 100000);
+    lose("bronze/dt=03/hr=07/_SUCCESS", NOW_MS - 100000);
+    lose("bronze/dt=03/hr=08/_SUCCESS", NOW_MS - 100000); /* that is empty now */
+    look_to_read(9, 1, 4 * 49 - 2, false);
+    look_to_read(9, 1, 0, false);
+    for (size_t i = 0; i < n_paths; i++) {
+        const struct inode *x = find(paths[i]);
+
+        assert_int_equal(entries[i].kind, x != NULL ? SG_ENTRY_FILE : SG_ENTRY_ABSENT);
+        if (x != NULL && strcmp(paths[i], "bronze/dt=02/hr=07/_SUCCESS") != 0)
+            assert_true(wh_is_by_dir(&entries[i].ident));
+    }
+    replace("gold/dt=01/_SUCCESS", NOW_MS - 50000);
+    look_to_read(9, 1, 1, false);
+    there("bronze/dt=02/hr=07")->mtime_ms = NOW_MS - 100000;
+    look_to_read(9, 0, 1, false);
+    /* Who compares times is told them, and then they are known. */
+    again(9, 4 * 49 - 2);
+    again(9, 0);
+    look_to_read(9, 0, 0, false);
+}
+
+static void a_foreign_marker_is_known_by_itself(void **state)
+{
+    (void)state;
+    ask_for_days(3);
+    make_all();
+    there(paths[5])->mtime_ms = NOW_MS - 86400001; /* old enough to be closed */
+    fs.open = paths[6];
+    look_to_read(7, 0, 147, true);
+    assert_int_equal(fs.opens, 146);
+    fs.open = NULL;
+    look_to_read(7, 0, 1, true);
+    assert_int_equal(fs.opens, 1);
+    again(7, 0);
+}
+
+/* ---- pages */
+
+static void a_long_listing_is_read_in_pages_from_the_first_to_the_last(void **state)
+{
+    char path[80];
+
+    (void)state;
+    n_paths = 0;
+    for (unsigned i = 1000; i < 1900; i++) {
+        (void)snprintf(path, sizeof(path), "flat/dt=%u/m", i);
+        ask_for(path);
+        (void)marker(path);
+    }
+    fs.page = 50;
+    look(18, 900);
+    again(18, 0);
+    /* A few of them: from about there. */
+    n_paths = 0;
+    for (unsigned i = 1500; i < 1504; i++) {
+        (void)snprintf(path, sizeof(path), "flat/dt=%u/m", i);
+        ask_for(path);
+    }
+    again(1, 0);
+    /* The first and the last: more pages than statuses. */
+    ask_for("flat/dt=1000/m");
+    ask_for("flat/dt=1899/m");
+    again(6, 6);
+}
+
+static void one_parent_in_pieces_is_one_parent(void **state)
+{
+    char path[80];
+
+    (void)state;
+    n_paths = 0;
+    for (unsigned i = 0; i < 950; i++) {
+        (void)snprintf(path, sizeof(path), "flat/dt=%04u/m", i);
+        ask_for(path);
+        if (i % 2 == 0)
+            (void)marker(path);
+    }
+    look(2, 475);
+    again(2, 0);
+}
+
+static void names_beyond_ascii_are_found_in_any_order_of_the_server(void **state)
+{
+    (void)state;
+    n_paths = 0;
+    ask_for("x/\xc3\xa4/m");
+    ask_for("x/\xc3\xb6/m");
+    ask_for("x/a/m");
+    ask_for("x/z/m");
+    make_all();
+    fs.page = 2;
+    look(2, 4);
+    again(2, 0);
 }
 
 /* ---- the file */
@@ -644,6 +801,11 @@ int main(void)
         TEST(a_parent_that_may_not_be_listed_is_passed),
         TEST(the_first_failure_is_the_scans),
         TEST(directories_are_told_by_their_parents),
+        TEST(who_reads_is_told_of_directories_and_asks_for_no_status),
+        TEST(a_foreign_marker_is_known_by_itself),
+        TEST(a_long_listing_is_read_in_pages_from_the_first_to_the_last),
+        TEST(one_parent_in_pieces_is_one_parent),
+        TEST(names_beyond_ascii_are_found_in_any_order_of_the_server),
         TEST(nothing_is_written_where_nothing_is_new),
         TEST(without_a_state_directory_nothing_is_kept),
         TEST(records_of_directories_that_are_gone_are_dropped),

@@ -197,6 +197,51 @@ static void a_marker_seen_is_read_by_one_request_and_then_by_none(void **state)
     sg_buf_done(&text);
 }
 
+/* What is told of a marker whose directory alone was looked at. */
+static unsigned requests_by_dir(struct sg_buf *text, struct sg_entry *e)
+{
+    static const struct sg_entry seen = { SG_ENTRY_UNSEEN, { 7, 0, 1000, 3 } };
+
+    sg_buf_clear(text);
+    fake_hdfs_fault(hdfs, 0, FAKE_FINE);
+    OK(sg_store_read_seen(store, "d", "_SUCCESS", &seen, 4096, text, e, &err));
+    if (e->kind == SG_ENTRY_FILE && sg_store_is_by_dir(store, &e->ident))
+        assert_memory_equal(&e->ident, &seen.ident, sizeof(e->ident));
+    return (unsigned)fake_hdfs_count(hdfs);
+}
+
+static void a_marker_whose_directory_was_seen_is_read_by_one_request(void **state)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    struct sg_entry e, own;
+
+    (void)state;
+    assert_int_equal(requests_by_dir(&text, &e), 1);
+    assert_int_equal(e.kind, SG_ENTRY_ABSENT);
+    OK(sg_store_put_marker(store, "d", "_SUCCESS", span(RECEIPT), &own, &err));
+    assert_int_equal(requests_by_dir(&text, &e), 1);
+    assert_int_equal(e.kind, SG_ENTRY_FILE);
+    assert_true(sg_store_is_by_dir(store, &e.ident));
+    assert_string_equal(sg_buf_text(&text), RECEIPT);
+
+    /* Without an attribute it is what its status says; of the next this is asked first. */
+    for (int i = 0; i < 2; i++) {
+        OK(sg_store_remove_marker(store, "d", "_SUCCESS", &err));
+        fake_hdfs_write(hdfs, "/w/d/_SUCCESS", "");
+        OK(sg_store_stat(store, "d/_SUCCESS", &own, &err));
+        assert_int_equal(requests_by_dir(&text, &e), i == 0 ? 3 : 2);
+        assert_int_equal(text.len, 0);
+        assert_memory_equal(&e.ident, &own.ident, sizeof(e.ident));
+    }
+    assert_int_equal(requests_by_dir(&text, &e), 2);
+    OK(sg_store_put_marker(store, "d", "_SUCCESS", span(RECEIPT), &own, &err));
+    assert_int_equal(requests_by_dir(&text, &e), 2);
+    assert_string_equal(sg_buf_text(&text), RECEIPT);
+    assert_memory_equal(&e.ident, &own.ident, sizeof(e.ident));
+    assert_int_equal(requests_by_dir(&text, &e), 1);
+    sg_buf_done(&text);
+}
+
 static void a_removed_marker_takes_its_leftovers_with_it_and_nothing_else(void **state)
 {
     (void)state;
@@ -506,6 +551,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(content_is_content_when_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_marker_seen_is_read_by_one_request_and_then_by_none,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_marker_whose_directory_was_seen_is_read_by_one_request,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_removed_marker_takes_its_leftovers_with_it_and_nothing_else, set_up, tear_down),
