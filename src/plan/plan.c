@@ -121,11 +121,14 @@ static bool build(const struct sg_plan_config *c, const struct sg_plan *from, st
                   struct sg_error *err)
 {
     struct sg_plan *p;
+    bool ok;
 
     if (!sg_plan_begin(c, from, &p, err))
         return false;
-    if ((from == NULL || sg_more_carry(p, from, err)) && sg_scan_cached(p, err) &&
-        sg_sweep(p, err) && sg_sweep_notices(p, err)) {
+    ok = (from == NULL || sg_more_carry(p, from, err)) && sg_scan_cached(p, err) &&
+         sg_sweep(p, err) && sg_sweep_looked(p, err) && sg_sweep_notices(p, err);
+    sg_scan_end(p);
+    if (ok) {
         *ret = p;
         return true;
     }

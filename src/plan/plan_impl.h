@@ -31,7 +31,7 @@
 enum {
     SG_NODE_ASKED = 1 << 0,      /* judged; gets a verdict */
     SG_NODE_NEEDED = 1 << 1,     /* an input of an asked (or looked at) node */
-    SG_NODE_LOOKED = 1 << 2,     /* not asked, but judged for a notice (--only) */
+    SG_NODE_LOOKED = 1 << 2,     /* not asked, but judged for a notice if need be (--only) */
     SG_NODE_HOLE = 1 << 3,       /* a date that never was */
     SG_NODE_FORCED = 1 << 4,     /* --force reached it */
     SG_NODE_THERE = 1 << 5,      /* may be used as an input */
@@ -40,7 +40,7 @@ enum {
     SG_NODE_DEAD = 1 << 8,       /* a dead claim, whose receipt is not there */
     SG_NODE_STALE = 1 << 9,      /* LOOKED, and stale */
     SG_NODE_SCANNED = 1 << 10,   /* marker or source was looked at */
-    SG_NODE_OPEN = 1 << 11,      /* on the sweep's stack */
+    SG_NODE_OPEN = 1 << 11,      /* on the sweep's stack; LOOKED: to be judged */
     SG_NODE_JUDGED = 1 << 12,
     SG_NODE_MUST = 1 << 13,     /* runs by another reason than upstream */
     SG_NODE_FRESH_IN = 1 << 14, /* there, and nothing about it that its users need to know */
@@ -113,6 +113,14 @@ struct sg_seen_claim {
     uint32_t attempt;
 };
 
+/* What comparing a receipt, read again, with the inputs of now came to. */
+struct sg_compared {
+    uint32_t node;
+    bool done;
+    const char *changed; /* as sg_inputs_compare() has it */
+    unsigned char *gone;
+};
+
 struct sg_plan {
     struct sg_plan_config c;
     struct sg_arena arena;
@@ -144,7 +152,7 @@ struct sg_plan {
     struct sg_cache *cache; /* of markers, while the store is scanned; or NULL */
     struct sg_wall seen;    /* the store's time before a marker was read; 0: nobody asked */
 
-    pthread_mutex_t lock; /* recipes and `seen`, while markers are read */
+    pthread_mutex_t lock; /* recipes, `seen` and the arena, while markers are read */
     struct sg_seen_recipe *recipes;
     size_t n_recipes, cap_recipes;
     struct sg_index recipe_index;
@@ -161,7 +169,9 @@ struct sg_plan {
     struct sg_debt_count *outside; /* by stage and reason; NULL: nobody looked */
     struct sg_input *now;          /* room for the needs of one node */
     unsigned char *met;            /* the same: what the walk over the inputs met at each need */
-    struct sg_buf spare;           /* versions of ranges with holes in them */
+    struct sg_compared *compared;  /* of the stage that is swept, by node; or none */
+    size_t n_compared;
+    struct sg_buf spare; /* versions of ranges with holes in them */
 };
 
 static inline const struct sg_stage *sg_plan_stage_at(const struct sg_plan *p, uint32_t i)
@@ -209,14 +219,25 @@ bool sg_scope_new(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* The same for one node alone, due or not. */
 bool sg_scope_one(struct sg_plan *p, const struct sg_stage *s, int64_t index,
                   struct sg_error *err) SG_MUST;
+/* Marks what a node needs. */
+void sg_scope_needs(struct sg_plan *p, const struct sg_stage *s, int64_t index);
 /* The stage whose view holds the node. */
 uint32_t sg_plan_stage_of(const struct sg_plan *p, uint32_t node);
 
 /* ---- scan */
 
+/* fn over [0, n) in chunks, on as many threads as pay with this store; the first failure ends it.
+ */
+typedef bool sg_chunk_fn(void *ctx, size_t first, size_t end, struct sg_error *err);
+bool sg_in_chunks(const struct sg_store *store, size_t n, sg_chunk_fn *fn, void *ctx,
+                  struct sg_error *err) SG_MUST;
 bool sg_scan(struct sg_plan *p, struct sg_error *err) SG_MUST;
-/* The same with the cache of markers: what is not in it is read, and then put there. */
+/* The same with the cache of markers: what is not in it is read, and put there at sg_scan_end(). */
 bool sg_scan_cached(struct sg_plan *p, struct sg_error *err) SG_MUST;
+/* What has been marked as needed since, in the view that has been scanned. */
+bool sg_scan_more(struct sg_plan *p, struct sg_error *err) SG_MUST;
+/* The cache is written, where that pays, and closed. */
+void sg_scan_end(struct sg_plan *p);
 /* The claim of a node, or NULL. */
 const struct sg_seen_claim *sg_scan_claim(const struct sg_plan *p, uint32_t node);
 /* Partitions [*, end) of the stage that may be taken: due ones, and those a `partial` stage has
@@ -284,6 +305,9 @@ void sg_judge(const struct sg_facts *f, uint32_t asked, struct sg_judgement *ret
 /* ---- sweep */
 
 bool sg_sweep(struct sg_plan *p, struct sg_error *err) SG_MUST;
+/* Afterwards: are inputs stale that were only looked at, and that something will run from? Their
+ * own inputs are not scanned before that is asked. */
+bool sg_sweep_looked(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* What is to be told once, from what the sweep met. */
 bool sg_sweep_notices(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* Fills p->now with the inputs of a node, without labels. */

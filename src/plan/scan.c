@@ -24,10 +24,8 @@
 
 /* ---- chunks on threads */
 
-typedef bool chunk_fn(void *ctx, size_t first, size_t end, struct sg_error *err);
-
 struct chunks {
-    chunk_fn *fn;
+    sg_chunk_fn *fn;
     void *ctx;
     size_t n, grain;
     atomic_size_t next;
@@ -78,8 +76,8 @@ static size_t most_threads(const struct sg_store *store)
 
 /* fn over [0, n) in chunks of a grain that begin at multiples of it, on threads; a few nodes are
  * not worth one. Where no thread is to be had, this one does it. */
-static bool in_chunks(const struct sg_store *store, size_t n, chunk_fn *fn, void *ctx,
-                      struct sg_error *err)
+bool sg_in_chunks(const struct sg_store *store, size_t n, sg_chunk_fn *fn, void *ctx,
+                  struct sg_error *err)
 {
     struct chunks c = { .fn = fn, .ctx = ctx, .n = n, .grain = grain_of(store), .err = err };
     pthread_t threads[MOST];
@@ -573,8 +571,8 @@ static bool scan_marker_batch(struct scan_batch *b, struct sg_error *err)
 {
     struct sg_store *store = b->p->c.store;
 
-    if (!in_chunks(store, b->n, write_paths, b, err) || !look_at_markers(b, err) ||
-        !in_chunks(store, b->n, read_markers, b, err))
+    if (!sg_in_chunks(store, b->n, write_paths, b, err) || !look_at_markers(b, err) ||
+        !sg_in_chunks(store, b->n, read_markers, b, err))
         return false;
     if (b->n > FEW)
         sg_store_receipts(store, b->paths, b->entries, b->found, b->receipts, b->n);
@@ -688,9 +686,9 @@ static bool scan_source_batch(struct scan_batch *b, struct sg_error *err)
 
     if (looks)
         note_time(b->p);
-    if (!in_chunks(store, b->n, write_paths, b, err) ||
+    if (!sg_in_chunks(store, b->n, write_paths, b, err) ||
         (looks && !sg_store_stat_dirs(store, b->paths, b->n, b->entries, err)) ||
-        !in_chunks(store, b->n, examine_sources, b, err))
+        !sg_in_chunks(store, b->n, examine_sources, b, err))
         return false;
     keep_notes(b);
     return true;
@@ -762,7 +760,7 @@ static bool take_times(struct scan_batch *b, struct sg_error *err)
     b->n = 0;
     if (n == 0)
         return true;
-    if (!in_chunks(store, n, write_paths, b, err) ||
+    if (!sg_in_chunks(store, n, write_paths, b, err) ||
         !sg_store_stat_many(store, b->paths, n, b->entries, err))
         return false;
     for (size_t i = 0; i < n; i++) /* gone meanwhile: later than nothing */
@@ -926,7 +924,7 @@ bool sg_scan(struct sg_plan *p, struct sg_error *err)
     return scan(p, true, err);
 }
 
-bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
+static bool open_cache(struct sg_plan *p, struct sg_error *err)
 {
     const struct sg_graph *g = p->c.graph;
     bool ok = true;
@@ -938,10 +936,46 @@ bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
     }
     if (ok && p->cache != NULL && sg_store_threads(p->c.store) != 0)
         sg_cache_set_dear(p->cache);
-    ok = ok && scan(p, false, err);
-    if (ok && p->cache != NULL && sg_cache_pays(p->cache))
-        (void)sg_cache_save(p->cache); /* then the next plan reads the markers again */
+    return ok;
+}
+
+bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
+{
+    return open_cache(p, err) && scan(p, false, err);
+}
+
+static bool is_to_scan(const struct sg_plan *p, uint32_t id)
+{
+    return (p->flags[id] & (SG_NODE_NEEDED | SG_NODE_SCANNED | SG_NODE_HOLE)) == SG_NODE_NEEDED;
+}
+
+/* What was scanned before is settled, and judged. A cache takes stages in one order, so what the
+ * first scan has noted is written before. */
+bool sg_scan_more(struct sg_plan *p, struct sg_error *err)
+{
+    struct sg_arena a = SG_ARENA_INIT;
+    uint32_t *new = SG_ARENA_NEW(&a, p->n_nodes, uint32_t, err), n = 0;
+    bool ok;
+
+    for (uint32_t id = 0; new != NULL &&id < p->n_nodes; id++)
+        if (is_to_scan(p, id))
+            new[n++] = id;
+    sg_scan_end(p);
+    ok = new != NULL &&open_cache(p, err) && scan_all(p, err);
+    for (uint32_t i = 0; ok && i < n; i++) {
+        uint32_t stage = sg_plan_stage_of(p, new[i]);
+
+        if (!sg_plan_stage_at(p, stage)->is_source && (p->flags[new[i]] & SG_NODE_SCANNED))
+            settle(p, new[i], sg_plan_is_early(p, stage, new[i]));
+    }
+    sg_arena_done(&a);
+    return ok;
+}
+
+void sg_scan_end(struct sg_plan *p)
+{
+    if (p->cache != NULL && sg_cache_pays(p->cache))
+        (void)sg_cache_save(p->cache); /* else the next plan reads the markers again */
     sg_cache_close(p->cache);
     p->cache = NULL;
-    return ok;
 }

@@ -96,7 +96,7 @@ static void mark_holes(struct sg_plan *p)
     }
 }
 
-static void mark_needs(struct sg_plan *p, const struct sg_stage *s, int64_t index)
+void sg_scope_needs(struct sg_plan *p, const struct sg_stage *s, int64_t index)
 {
     for (uint32_t k = 0; k < s->n_needs; k++) {
         struct sg_id_range r = sg_edge_ids(p, s, &p->edges[s->id.i][k], index);
@@ -139,12 +139,13 @@ static void mark_asked(struct sg_plan *p, uint32_t stage)
         *flags |= SG_NODE_ASKED;
         if (x >= forced.first && x < forced.end)
             *flags |= SG_NODE_FORCED;
-        mark_needs(p, s, x);
+        sg_scope_needs(p, s, x);
     }
 }
 
-/* With --only, nodes outside the selection are taken as they are, and told of when they are stale:
- * for that they are looked at like asked ones, with their own inputs. */
+/* With --only, nodes outside the selection are taken as they are, and told of when they are stale
+ * and somebody runs from them: then, after the sweep, they are looked at like asked ones, with
+ * their own inputs. */
 static void mark_looked(struct sg_plan *p, uint32_t stage)
 {
     const struct sg_plan_stage *v = &p->stages[stage].pub;
@@ -152,16 +153,6 @@ static void mark_looked(struct sg_plan *p, uint32_t stage)
     for (uint32_t id = v->base; id < v->base + (uint32_t)(v->hi - v->lo); id++)
         if ((p->flags[id] & (SG_NODE_HOLE | SG_NODE_NEEDED)) == SG_NODE_NEEDED)
             p->flags[id] |= SG_NODE_LOOKED;
-}
-
-/* After all are marked: what only looked at nodes need is not looked at itself. */
-static void mark_needs_of_looked(struct sg_plan *p, uint32_t stage)
-{
-    const struct sg_plan_stage *v = &p->stages[stage].pub;
-
-    for (int64_t x = v->lo; x < v->hi; x++)
-        if (p->flags[v->base + (uint32_t)(x - v->lo)] & SG_NODE_LOOKED)
-            mark_needs(p, sg_plan_stage_at(p, stage), x);
 }
 
 static bool widen_by_looked(struct sg_plan *p, struct sg_error *err)
@@ -192,7 +183,7 @@ static void mark_extra(struct sg_plan *p)
 
         v->selected = true;
         p->flags[v->base + (uint32_t)(p->extra[i].index - v->lo)] |= SG_NODE_ASKED;
-        mark_needs(p, s, p->extra[i].index);
+        sg_scope_needs(p, s, p->extra[i].index);
     }
 }
 
@@ -236,9 +227,6 @@ bool sg_scope_new(struct sg_plan *p, struct sg_error *err)
     for (uint32_t i = 0; i < n; i++)
         if (p->stages[i].looked)
             mark_looked(p, i);
-    for (uint32_t i = 0; i < n; i++)
-        if (p->stages[i].looked)
-            mark_needs_of_looked(p, i);
     return true;
 }
 
@@ -253,6 +241,6 @@ bool sg_scope_one(struct sg_plan *p, const struct sg_stage *s, int64_t index, st
         return false;
     mark_holes(p);
     p->flags[v->base + (uint32_t)(index - v->lo)] |= SG_NODE_ASKED;
-    mark_needs(p, s, index);
+    sg_scope_needs(p, s, index);
     return true;
 }

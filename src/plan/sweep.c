@@ -8,9 +8,12 @@
 #include "plan_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stagegraph/text.h"
+
+#define FEW_AGAIN 16 /* receipts that are read again one by one, and by their own identity */
 
 enum { MET_STALE = 1, MET_BLOCKED = 2 };
 
@@ -186,6 +189,36 @@ static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t
     return ok;
 }
 
+/* p->now has its inputs. */
+static bool has_other_inputs(const struct sg_plan *p, const struct sg_stage *s, uint32_t id)
+{
+    return sg_inputs_digest(p->now, s->n_needs) != p->inputs[id] ||
+           (p->flags[id] & SG_NODE_COMPLETES);
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+    const struct sg_compared *x = a, *y = b;
+
+    return x->node < y->node ? -1 : x->node > y->node;
+}
+
+/* Was its receipt compared ahead? */
+static bool take_compared(struct sg_plan *p, const struct sg_stage *s, uint32_t id,
+                          struct sg_facts *f)
+{
+    const struct sg_compared key = { .node = id }, *c = NULL;
+
+    if (p->n_compared != 0)
+        c = bsearch(&key, p->compared, p->n_compared, sizeof(key), compare_nodes);
+    if (c == NULL || !c->done)
+        return false;
+    f->input = c->changed;
+    for (uint32_t k = 0; (p->flags[id] & SG_NODE_ASKED) && k < s->n_needs; k++)
+        p->stages[s->id.i].tally[k].gone += c->gone[k];
+    return true;
+}
+
 static bool compare_stamped(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                             struct sg_facts *f, struct sg_error *err)
 {
@@ -193,8 +226,7 @@ static bool compare_stamped(struct sg_plan *p, const struct sg_stage *s, int64_t
         return false;
     if (!sg_sweep_now(p, s, index, err))
         return false;
-    if (sg_inputs_digest(p->now, s->n_needs) == p->inputs[id] &&
-        !(p->flags[id] & SG_NODE_COMPLETES))
+    if (!has_other_inputs(p, s, id) || take_compared(p, s, id, f))
         return true;
     return compare_receipt(p, s, index, id, f, err);
 }
@@ -327,11 +359,100 @@ static bool judge_looked(struct sg_plan *p, const struct sg_stage *s, int64_t in
 static bool judge_node(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                        struct sg_error *err)
 {
-    if (p->flags[id] & SG_NODE_ASKED)
-        return judge_asked(p, s, index, id, err);
-    if (p->flags[id] & SG_NODE_LOOKED)
-        return judge_looked(p, s, index, id, err);
+    return !(p->flags[id] & SG_NODE_ASKED) || judge_asked(p, s, index, id, err);
+}
+
+/*
+ * ---- receipts of one stage read again, many at once
+ *
+ * Where inputs have changed or are gone, the receipt tells which, and where a look costs a request
+ * these are not made one after the other. What can't be done here the judgement does by itself.
+ */
+
+struct ahead {
+    struct sg_plan *p;
+    const struct sg_stage *s;
+};
+
+static bool compare_ahead(struct ahead *a, struct sg_compared *c, struct sg_error *err)
+{
+    static const struct sg_entry there = { .kind = SG_ENTRY_UNSEEN };
+    struct sg_plan *p = a->p;
+    const struct sg_plan_stage *v = &p->stages[a->s->id.i].pub;
+    const int64_t index = v->lo + (int64_t)(c->node - v->base);
+    struct sg_arena own = SG_ARENA_INIT;
+    struct sg_buf dir = SG_BUF_INIT;
+    struct sg_receipt r = { .run = NULL };
+    struct sg_marker m;
+    char node[SG_NODE_TEXT];
+    bool ok;
+
+    sg_node_format(a->s, index, node);
+    ok = sg_plan_dir(p, a->s, index, &dir, err) &&
+         sg_marker_read_seen(p->c.store, sg_buf_text(&dir), a->s->marker, node, &there, &own, &m,
+                             &r, err);
+    if (ok && (m.kind == SG_MARKER_DONE || m.kind == SG_MARKER_ACCEPTED) && r.inputs != NULL) {
+        pthread_mutex_lock(&p->lock);
+        ok = sg_inputs_compare(p, a->s, index, &r, false, &c->changed, c->gone, err);
+        pthread_mutex_unlock(&p->lock);
+        c->done = ok;
+    }
+    sg_buf_done(&dir);
+    sg_arena_done(&own);
+    return ok;
+}
+
+static bool compare_chunk(void *ctx, size_t first, size_t end, struct sg_error *err)
+{
+    struct ahead *a = ctx;
+
+    for (size_t i = first; i < end; i++)
+        if (!compare_ahead(a, &a->p->compared[i], err))
+            return false;
     return true;
+}
+
+static bool needs(const struct sg_stage *s, struct sg_stage_id of)
+{
+    for (uint32_t k = 0; k < s->n_needs; k++)
+        if (s->needs[k].of.i == of.i)
+            return true;
+    return false;
+}
+
+/* None of the stage's nodes is judged yet, all that they need is. */
+static bool look_ahead(struct sg_plan *p, const struct sg_stage *s, struct sg_arena *a,
+                       struct sg_error *err)
+{
+    const struct sg_plan_stage *v = &p->stages[s->id.i].pub;
+    struct ahead ahead = { p, s };
+
+    p->n_compared = 0;
+    if (sg_store_threads(p->c.store) == 0 || s->partial || s->is_source || needs(s, s->id))
+        return true;
+    p->compared = SG_ARENA_NEW(a, (size_t)(v->hi - v->lo), struct sg_compared, err);
+    if (p->compared == NULL)
+        return false;
+    for (int64_t x = v->lo; x < v->hi; x++) {
+        uint32_t id = v->base + (uint32_t)(x - v->lo);
+        struct sg_compared *c = &p->compared[p->n_compared];
+
+        if (!(p->flags[id] & SG_NODE_ASKED) ||
+            (p->kind[id] != SG_MARKER_DONE && p->kind[id] != SG_MARKER_ACCEPTED))
+            continue;
+        if (!sg_sweep_now(p, s, x, err))
+            return false;
+        if (!has_other_inputs(p, s, id))
+            continue;
+        c->node = id;
+        c->gone = SG_ARENA_NEW(a, s->n_needs, unsigned char, err);
+        if (c->gone == NULL)
+            return false;
+        p->n_compared++;
+    }
+    if (p->n_compared <= FEW_AGAIN)
+        p->n_compared = 0;
+    return sg_in_chunks(p->c.store, p->n_compared, compare_chunk, &ahead, err);
 }
 
 /* ---- all nodes */
@@ -340,11 +461,14 @@ static bool sweep_stage(struct sg_plan *p, uint32_t stage, struct sg_error *err)
 {
     const struct sg_stage *s = sg_plan_stage_at(p, stage);
     const struct sg_plan_stage *v = &p->stages[stage].pub;
+    struct sg_arena a = SG_ARENA_INIT;
+    bool ok = look_ahead(p, s, &a, err);
 
-    for (int64_t x = v->lo; x < v->hi; x++)
-        if (!judge_node(p, s, x, v->base + (uint32_t)(x - v->lo), err))
-            return false;
-    return true;
+    for (int64_t x = v->lo; ok && x < v->hi; x++)
+        ok = judge_node(p, s, x, v->base + (uint32_t)(x - v->lo), err);
+    p->n_compared = 0;
+    sg_arena_done(&a);
+    return ok;
 }
 
 struct frame {
@@ -381,8 +505,7 @@ static bool next_input(struct walk *w, uint32_t *ret_stage, uint32_t *ret_id)
         while (f->next < f->end) {
             uint32_t id = f->next++;
 
-            if ((p->flags[id] & (SG_NODE_ASKED | SG_NODE_LOOKED)) &&
-                !(p->flags[id] & SG_NODE_JUDGED)) {
+            if ((p->flags[id] & SG_NODE_ASKED) && !(p->flags[id] & SG_NODE_JUDGED)) {
                 *ret_stage = s->needs[f->need - 1].of.i;
                 *ret_id = id;
                 return true;
@@ -440,8 +563,7 @@ static bool sweep_component(struct sg_plan *p, const struct sg_stage_id *stages,
         uint32_t end = v->base + (uint32_t)(v->hi - v->lo);
 
         for (uint32_t id = v->base; ok && id < end; id++)
-            if ((p->flags[id] & (SG_NODE_ASKED | SG_NODE_LOOKED)) &&
-                !(p->flags[id] & SG_NODE_JUDGED))
+            if ((p->flags[id] & SG_NODE_ASKED) && !(p->flags[id] & SG_NODE_JUDGED))
                 ok = walk_from(&w, stages[i].i, id, err);
     }
     sg_arena_done(&w.a);
@@ -528,6 +650,76 @@ bool sg_sweep_notices(struct sg_plan *p, struct sg_error *err)
                     err))
             return false;
     }
+    return true;
+}
+
+/* ---- inputs that are only looked at */
+
+typedef void looked_fn(struct sg_plan *p, uint32_t stage, uint32_t need, struct sg_id_range ids);
+
+/* fn for each need, of a stage that is looked at, of each node that will run. */
+static void each_looked(struct sg_plan *p, looked_fn *fn)
+{
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_stage *s = sg_plan_stage_at(p, i);
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        for (uint32_t k = 0; v->n_run != 0 && k < s->n_needs; k++)
+            for (int64_t x = v->lo; p->stages[s->needs[k].of.i].looked && x < v->hi; x++)
+                if (p->verdict[v->base + (uint32_t)(x - v->lo)] == SG_VERDICT_RUN)
+                    fn(p, i, k, sg_edge_ids(p, s, &p->edges[i][k], x));
+    }
+}
+
+static void want_looked(struct sg_plan *p, uint32_t stage, uint32_t need, struct sg_id_range ids)
+{
+    const struct sg_stage *of = sg_plan_stage_at(p, sg_plan_stage_at(p, stage)->needs[need].of.i);
+    const struct sg_plan_stage *x = &p->stages[of->id.i].pub;
+
+    for (uint32_t id = ids.first; id < ids.end; id++)
+        if ((p->flags[id] & (SG_NODE_LOOKED | SG_NODE_THERE | SG_NODE_OPEN)) ==
+            (SG_NODE_LOOKED | SG_NODE_THERE)) {
+            p->flags[id] |= SG_NODE_OPEN;
+            sg_scope_needs(p, of, x->lo + (int64_t)(id - x->base));
+        }
+}
+
+static void tally_looked(struct sg_plan *p, uint32_t stage, uint32_t need, struct sg_id_range ids)
+{
+    bool stale = false, told = false;
+
+    for (uint32_t id = ids.first; id < ids.end; id++) {
+        stale |= (p->flags[id] & SG_NODE_STALE) != 0;
+        told |= (p->flags[id] & SG_NODE_THERE) && p->verdict[id] == SG_VERDICT_DEBT;
+    }
+    p->stages[stage].tally[need].stale += stale && !told;
+}
+
+bool sg_sweep_looked(struct sg_plan *p, struct sg_error *err)
+{
+    bool any = false;
+
+    each_looked(p, want_looked);
+    for (uint32_t id = 0; !any && id < p->n_nodes; id++)
+        any = p->flags[id] & SG_NODE_OPEN;
+    if (!any)
+        return true;
+    if (!sg_scan_more(p, err))
+        return false;
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        for (int64_t x = v->lo; x < v->hi; x++) {
+            uint32_t id = v->base + (uint32_t)(x - v->lo);
+
+            if (!(p->flags[id] & SG_NODE_OPEN))
+                continue;
+            p->flags[id] &= (uint16_t)~SG_NODE_OPEN;
+            if (!judge_looked(p, sg_plan_stage_at(p, i), x, id, err))
+                return false;
+        }
+    }
+    each_looked(p, tally_looked);
     return true;
 }
 

@@ -496,6 +496,111 @@ static void the_store_is_told_which_markers_are_receipts(void **state)
     world_close(&w);
 }
 
+/* ---- markers told by their directories: as on HDFS, where a file's ctime is 0 */
+
+static atomic_uint n_stats;
+
+static bool stat_exact(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
+                       struct sg_error *err)
+{
+    if (!system_ops->stat_many(s, paths, n, ret, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        ret[i].ident.ctime_ns = 0;
+    atomic_fetch_add(&n_stats, (unsigned)n);
+    return true;
+}
+
+static bool look_by_dir(struct sg_store *s, const char *const *paths, size_t n,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    char dir[300];
+
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(paths[i], '/') - paths[i]),
+                       paths[i]);
+        if (!system_ops->stat(s, dir, &ret[i], err))
+            return false;
+        if (ret[i].kind != SG_ENTRY_DIR)
+            continue;
+        ret[i].kind = SG_ENTRY_UNSEEN;
+        ret[i].ident.ctime_ns = 1;
+    }
+    return true;
+}
+
+static bool read_by_dir(struct sg_store *s, const char *dir, const char *name,
+                        const struct sg_entry *seen, size_t limit, struct sg_buf *out,
+                        struct sg_entry *ret, struct sg_error *err)
+{
+    const size_t before = out->len;
+    bool ok = system_ops->read_marker(s, dir, name, limit, out, ret, err);
+
+    atomic_fetch_add(&n_seen, 1);
+    if (ok && ret->kind == SG_ENTRY_FILE)
+        ret->ident.ctime_ns = 0;
+    if (ok && ret->kind == SG_ENTRY_FILE && out->len != before)
+        ret->ident = seen->ident;
+    return ok;
+}
+
+static unsigned seen_by(struct world *w)
+{
+    atomic_store(&n_seen, 0);
+    atomic_store(&n_stats, 0);
+    world_plan(w);
+    return atomic_load(&n_seen);
+}
+
+static void a_foreign_marker_is_compared_by_its_inputs_own_times(void **state)
+{
+    struct world w;
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE SILVER);
+    ops.stat_many = stat_exact;
+    ops.stat_dirs = system_ops->stat_many;
+    ops.look_many = look_by_dir;
+    ops.read_seen = read_by_dir;
+    world_marker(&w, "silver@2024-01-01T03", "");
+    world_touch(&w, "silver@2024-01-01T03", "2024-01-02T10:00:00Z");
+    world_touch(&w, "bronze@2024-01-01T03", "2024-01-02T09:00:00Z");
+    assert_int_equal(seen_by(&w), 2 * LOADS);
+    assert_int_equal(n_stats, 1); /* of the one input that its directory leaves open */
+    assert_says(&w, "silver@2024-01-01T03", "fresh");
+    world_assert_counts(&w, 0, 2 * LOADS, 0, 0, 0);
+    world_touch(&w, "bronze@2024-01-01T03", "2024-01-02T11:00:00Z");
+    assert_int_equal(seen_by(&w), 1); /* what is foreign is not known by its directory */
+    assert_says(&w, "silver@2024-01-01T03", "run input bronze");
+    world_close(&w);
+}
+
+static void receipts_whose_inputs_changed_are_read_again_once_each(void **state)
+{
+    struct world w;
+    char path[80];
+
+    (void)state;
+    open_remote(&w, HEAD LANDING BRONZE SILVER);
+    ops.stat_many = stat_exact;
+    ops.stat_dirs = system_ops->stat_many;
+    ops.look_many = look_by_dir;
+    ops.read_seen = read_by_dir;
+    assert_int_equal(seen_by(&w), 2 * LOADS);
+    assert_int_equal(seen_by(&w), 0);
+    world_lose(&w, "landing@2024-01-01T07"); /* gone */
+    for (int h = 0; h < 20; h++) {
+        (void)snprintf(path, sizeof(path), "store/landing/2024-01-01/%02d/more", h);
+        if (h != 7)
+            scratch_write(&w.scratch, path, "more");
+    }
+    assert_int_equal(seen_by(&w), 20);
+    assert_says(&w, "bronze@2024-01-01T05", "run input landing");
+    assert_says(&w, "bronze@2024-01-01T07", "fresh");
+    world_assert_notice(&w, "landing: 1 node of bronze stands on inputs that are gone");
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +615,8 @@ int main(void)
         cmocka_unit_test(few_markers_are_kept_where_they_are_dear),
         cmocka_unit_test(what_was_seen_is_handed_to_whoever_reads_it),
         cmocka_unit_test(the_store_is_told_which_markers_are_receipts),
+        cmocka_unit_test(a_foreign_marker_is_compared_by_its_inputs_own_times),
+        cmocka_unit_test(receipts_whose_inputs_changed_are_read_again_once_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
