@@ -2,8 +2,9 @@
  * The same work, done, for three build systems: some hours of three stages, as if all had been
  * made.
  *
- *   bench_tree HOURS COMMAND [todo]    in the current directory, which becomes about 3 × HOURS × 2
- *                                      files; with `todo` only the descriptions
+ *   bench_tree HOURS COMMAND [todo|store]    in the current directory, which becomes about
+ *                                            3 × HOURS × 2 files; with `todo` only the
+ * descriptions, with `store` these and our store's markers alone
  *
  * Leaves flights.ini (store in sg/), build.ninja and Makefile (outputs in nj/ and mk/), .ninja_log,
  * and list, the paths of the markers. `COMMAND FILE` makes a node's one file. ninja holds a file
@@ -187,7 +188,7 @@ static bool touch_all(const char *command, int64_t hours)
     return fclose(log) == 0;
 }
 
-static bool make_store(int64_t hours, struct sg_error *err)
+static bool make_store(int64_t hours, const char *data, struct sg_error *err)
 {
     struct sg_plan_config c = { .own_run = NULL };
     struct sg_store_config store = { .sync = false };
@@ -203,8 +204,7 @@ static bool make_store(int64_t hours, struct sg_error *err)
     c.request = &request;
     c.graph = graph;
     c.code = sg_code_cache_new(err);
-    ok = c.code != NULL && sg_store_open(&store, &c.store, err) &&
-         sg_bench_tree(&c, "data", &n, err);
+    ok = c.code != NULL && sg_store_open(&store, &c.store, err) && sg_bench_tree(&c, data, &n, err);
     sg_store_free(c.store);
     sg_code_cache_free(c.code);
     sg_graph_free(graph);
@@ -217,9 +217,11 @@ int main(int argc, char **argv)
 {
     struct sg_error err = SG_ERROR_INIT;
     int64_t hours = argc > 2 ? atoll(argv[1]) : 0;
+    const bool todo = argc > 3 && strcmp(argv[3], "todo") == 0;
+    const bool store = argc > 3 && !todo;
 
-    if (hours < 1) {
-        fprintf(stderr, "usage: bench_tree HOURS COMMAND [todo]\n");
+    if (hours < 1 || (store && strcmp(argv[3], "store") != 0)) {
+        fprintf(stderr, "usage: bench_tree HOURS COMMAND [todo|store]\n");
         return 2;
     }
     if (!write_graph(argv[2], hours) || !write_ninja(argv[2], hours) ||
@@ -227,13 +229,13 @@ int main(int argc, char **argv)
         perror("bench_tree");
         return 1;
     }
-    if (argc > 3)
+    if (todo)
         return 0;
-    if (!touch_all(argv[2], hours)) {
+    if (!store && !touch_all(argv[2], hours)) {
         perror("bench_tree: touch");
         return 1;
     }
-    if (!make_store(hours, &err)) {
+    if (!make_store(hours, store ? NULL : "data", &err)) {
         fprintf(stderr, "bench_tree: %s\n", err.text);
         return 1;
     }

@@ -2,6 +2,7 @@
 # ninja bench: the same work for stagegraph, ninja and make, in turns, and the floors of the machine.
 #
 #   BENCH=full ninja bench     with ten years of hours too, which takes ten minutes and 4 GB
+#   BENCH=hdfs ninja bench     a plan over HDFS alone, which is the end of all: hdfs.sh
 #   BENCH_DIR=DIR              where the work is done (a new directory in $TMPDIR or /tmp, removed at
 #                              the end): the file system matters
 #
@@ -11,6 +12,8 @@ set -eu
 LC_ALL=C
 export LC_ALL
 
+[ "${BENCH-}" != hdfs ] || exec "$SRC_DIR/tests/bench/hdfs.sh"
+built=$PWD
 bench=$PWD/build/bench
 sg=$STAGEGRAPH_BIN
 dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/stagegraph-bench.XXXXXX")
@@ -173,3 +176,4 @@ nothing 8760 11
 section "in memory: a plan's view and sweep, the scheduler (the best of 3)"
 "$bench/bench_sweep" 3
 "$bench/bench_sched" 3
+cd "$built" && "$SRC_DIR/tests/bench/hdfs.sh"

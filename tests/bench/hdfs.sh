@@ -1,0 +1,80 @@
+#!/bin/sh
+# A plan with nothing to do over a real NameNode, beside what an ordinary client takes to look at the
+# same files. Part of ninja bench; BENCH=hdfs ninja bench runs it alone.
+#
+#   HOURS=87600 HADOOP_HEAP=3g BENCH=hdfs ninja bench    ten years: ten minutes, 1 GB of small files
+#
+# Where Hadoop's jars or a JDK are missing it says so and measures nothing: configure
+# --bootstrap-hdfs installs what they take, ninja check-hdfs fetches the jars.
+
+set -eu
+
+cluster=$SRC_DIR/tests/hdfs/cluster
+version=$(sed -n 's:.*<hadoop.version>\(.*\)</hadoop.version>.*:\1:p' "$SRC_DIR/tests/hdfs/pom.xml")
+jars=${HADOOP_JARS:-${XDG_CACHE_HOME:-$HOME/.cache}/stagegraph/hadoop-$version}
+bench=$PWD/build/bench
+hours=${HOURS:-744} turns=${TURNS:-5}
+
+if [ ! -d "$jars" ] || ! command -v javac >/dev/null; then
+    echo
+    echo "HDFS: NOT MEASURED, for want of $([ -d "$jars" ] && echo "a JDK" || echo "$jars" \
+        "(tests/hdfs/cluster fetch)")"
+    exit 0
+fi
+
+dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/stagegraph-hdfs.XXXXXX")
+trap '"$cluster" -s "$dir/c" down --purge || :; cd / && rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM HUP
+cd "$dir"
+
+fail()
+{
+    echo "bench: $*" >&2
+    exit 1
+}
+
+"$cluster" -s "$dir/c" up hdfs >&2 || fail "no cluster"
+eval "$("$cluster" -s "$dir/c" env)"
+# shellcheck disable=SC2154 # they are of the cluster's
+url=$WEBHDFS_URL/bench/sg nodes=$((3 * hours))
+
+"$bench/bench_tree" "$hours" "$bench/bench_touch" store
+java -Djava.io.tmpdir="$dir" -cp "$HADOOP_CONF_DIR:$jars/*" "$SRC_DIR/tests/bench/Load.java" sg /bench/sg 32 >load.out 2>&1 ||
+    { cat load.out >&2; fail "the markers could not be made"; }
+sed 's:^sg/::' list >names
+sed "s|^root = sg|root = $HDFS_URI/bench/sg|; s|^state = .*|state = s|" flights.ini >hdfs.ini
+cat >lsr <<.
+#!/bin/sh
+exec "$cluster" -s "$dir/c" run dfs -ls -R /bench/sg
+.
+cat >cold <<.
+#!/bin/sh
+rm -rf s && mkdir s && exec "$STAGEGRAPH_BIN" -f hdfs.ini plan
+.
+chmod +x lsr cold
+sleep 3 # younger directories are not trusted
+
+# told WHAT: the requests of a plan, which has to find nothing to do.
+told()
+{
+    "$STAGEGRAPH_BIN" -f hdfs.ini plan -v >said 2>&1 || { cat said >&2; fail "plan: failed"; }
+    grep -q "Nothing to do: .* fresh" said || { cat said >&2; fail "plan: there is something to do"; }
+    echo "$1 $(sed -n 's/^Store: \(.*\) requests, \(.*\)/\1 requests, \2/p' said)"
+}
+
+printf '\nnothing to do over HDFS, %s hours x 3 stages = %s nodes (%s turns)\n' "$hours" "$nodes" "$turns"
+rm -rf s && mkdir s
+told 'cold, a machine that has seen nothing:'
+told 'warm:'
+days=$(((hours + 23) / 24))
+warm=$(sed -n 's/^Store: \([0-9,]*\) requests.*/\1/p' said | tr -d ,)
+echo "the target: a request a stage and day, $((3 * days)), and a few: $((warm - 3 * days)) more"
+[ "$warm" -le $((3 * days + 10)) ] || fail "$warm requests are more than that"
+each=$("$bench/bench_status" "$url" 1 names) || fail "not all markers have a status"
+echo "GETFILESTATUS of each: $each"
+"$bench/bench_race" -n "$turns" \
+    'plan, warm' . "$STAGEGRAPH_BIN" -f hdfs.ini plan -- \
+    'plan, cold' . ./cold -- \
+    'GETFILESTATUS, 1 connection' . "$bench/bench_status" "$url" 1 names -- \
+    'GETFILESTATUS, 16' . "$bench/bench_status" "$url" 16 names -- \
+    'hdfs dfs -ls -R' . ./lsr
