@@ -443,11 +443,13 @@ size_t hdfs_audit(struct e2e *t, const char *part)
 
 /* ---- hosts */
 
+/* In a chroot the root is no mount, so what is made private is /proc alone. */
 struct e2e_proc *hdfs_start_on(struct e2e *t, const char *host, const char *fmt, ...)
 {
     static const char script[] = //
         "if [ \"$(id -u)\" = 0 ]; then map=; else map=-r; fi\n"
-        "exec unshare $map --mount --uts sh -c '\n"
+        "exec unshare $map --mount --propagation unchanged --uts sh -c '\n"
+        "    mount --make-rprivate /proc &&\n"
         "    mount --bind \"$PWD/boot.$0\" /proc/sys/kernel/random/boot_id &&\n"
         "    hostname \"$0\" && eval \"exec \\\"$STAGEGRAPH_BIN\\\" -f $0.ini $1\"' \"$0\" \"$1\"\n";
     const char *argv[] = { "/bin/sh", "-c", script, host, NULL, NULL };
