@@ -46,7 +46,7 @@ compile_dir()
     glob $1/ .c
     for f in $found; do
         case ${f##*/} in
-        $2 | webhdfs*.c | hadoop*.c) ;;
+        $2 | webhdfs*.c | hadoop*.c | yarn_*.c) ;;
         *) compile $f "${3-}"; objects="$objects $object" ;;
         esac
     done
@@ -90,7 +90,7 @@ if [ -e "${S}src/cli/main.c" ]; then
     programs=' build/stagegraph'
 fi
 
-# The module with WebHDFS: what speaks HTTP or reads Hadoop's XML, and base once more, all of it to be
+# The module with WebHDFS and YARN: what speaks HTTP or reads Hadoop's XML, and base once more, all of it to be
 # loaded anywhere.
 net=
 rule=cc_module objdir=build/module
@@ -99,7 +99,7 @@ net=$objects
 glob src/store/ .c
 for f in $found; do
     case ${f##*/} in
-    webhdfs*.c | hadoop*.c) compile $f; net="$net $object" ;;
+    webhdfs*.c | hadoop*.c | yarn_*.c) compile $f; net="$net $object" ;;
     esac
 done
 compile_dir src/base -
@@ -134,7 +134,7 @@ for f in $found; do
         [ ! -e "${S}src/$floor/$module" ] || home=$floor
     done
     case $module in
-    webhdfs*.c | hadoop*.c) home=store net=yes ;;
+    webhdfs*.c | hadoop*.c | yarn_*.c) home=store net=yes ;;
     *) net=$([ $home != net ] || echo yes) ;;
     esac
     compile $f "-I\${s}tests/fake -I\${s}src/$home"

@@ -63,4 +63,20 @@ struct sg_namenodes {
 bool sg_hadoop_namenodes(const struct sg_hadoop *h, struct sg_arena *a, const char *root,
                          struct sg_namenodes *ret, struct sg_error *err) SG_MUST;
 
+/* Where the ResourceManagers of a cluster answer REST. */
+struct sg_resource_managers {
+    const char **bases; /* "http://host:8088": what comes before "/ws/v1" */
+    size_t n;           /* 0: none is named; more than one: those of a pair, in the file's order */
+    bool kerberos;
+};
+/*
+ * given: HOST, HOST:PORT or http[s]://HOST:PORT[/PREFIX], separated by commas or blanks. NULL: by
+ * yarn-site.xml, where yarn.resourcemanager.webapp.address (webapp.https.address where
+ * yarn.http.policy is HTTPS_ONLY), or yarn.resourcemanager.hostname names one; with ha.enabled the
+ * same keys with each of ha.rm-ids behind them. Default ports are 8088 and 8090. All that is
+ * returned lies in the arena. Errors: code graph.
+ */
+bool sg_hadoop_resource_managers(const struct sg_hadoop *h, struct sg_arena *a, const char *given,
+                                 struct sg_resource_managers *ret, struct sg_error *err) SG_MUST;
+
 #endif

@@ -139,7 +139,7 @@ static bool take_umask(struct sg_webhdfs *w, const struct sg_hadoop *h, struct s
 
 /* ---- who we are ---- */
 
-static bool own_user(char *ret, size_t cap, struct sg_error *err)
+bool wh_own_user(char *ret, size_t cap, struct sg_error *err)
 {
     char buf[4096];
     struct passwd pw, *found = NULL;
@@ -222,7 +222,7 @@ static bool fill(struct sg_webhdfs *w, const struct sg_store_config *config, str
     const char *user = config->user;
 
     if (user == NULL) {
-        if (!own_user(name, sizeof(name), err))
+        if (!wh_own_user(name, sizeof(name), err))
             return false;
         user = name;
     }

@@ -131,6 +131,8 @@ bool wh_wait(struct wh_patience *p); /* false, at once: the time would be over *
 /* Adds text percent-encoded for a path ('/' kept) or a query value. */
 bool wh_add_path(struct sg_buf *out, const char *path, struct sg_error *err) SG_MUST;
 bool wh_add_value(struct sg_buf *out, const char *text, struct sg_error *err) SG_MUST;
+/* The name of this process's user. */
+bool wh_own_user(char *ret, size_t cap, struct sg_error *err) SG_MUST;
 /* "DIR/NAME", or "NAME" where dir is the root; replaces what out holds. */
 bool wh_join(struct sg_buf *out, const char *dir, const char *before, const char *name,
              const char *after, struct sg_error *err) SG_MUST;
