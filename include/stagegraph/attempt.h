@@ -26,6 +26,7 @@
 #include "stagegraph/plan.h"
 #include "stagegraph/sched.h"
 #include "stagegraph/vars.h"
+#include "stagegraph/yarn.h"
 
 /* A neighbour that had a marker before the job ran. */
 struct sg_sibling {
@@ -77,6 +78,7 @@ static inline bool sg_member_is_to_run(const struct sg_member *m)
 struct sg_attempt_run {
     const struct sg_plan *plan;
     struct sg_store *store;
+    struct sg_yarn *yarn; /* NULL: no ResourceManager is known, and nobody asked */
     const char *run_id, *host, *boot;
     const char *scratch; /* directory of this run, absolute */
     char *const *environ_;
@@ -98,6 +100,7 @@ struct sg_attempt {
     uint32_t n_siblings;
     bool siblings_seen; /* after the job */
     char nonce[33];
+    char ended[33]; /* the nonce of the dead attempt whose applications were ended last */
     int64_t started_s;
     struct sg_arena arena;
     struct sg_vars vars;
@@ -124,6 +127,17 @@ struct sg_attempt_outcome {
     double seconds;
     bool stuck; /* processes of the job are still alive: claims stay */
 };
+
+/*
+ * Of the applications that the job has on YARN, when its processes are gone. They have to be over
+ * before the attempt is: what lives on after a moment is killed, and after a success that, and one
+ * that has not succeeded, makes it a failure (*o's result and `why`, which has room for `size`).
+ * Where they can't be seen to be over, o->stuck is set: the claims are left, dead, so that whoever
+ * takes them over asks again. *ret: how they were seen last. Costs nothing without a
+ * ResourceManager, else a request.
+ */
+void sg_attempt_applications(struct sg_attempt *a, struct sg_attempt_outcome *o, char *why,
+                             size_t size, struct sg_yarn_apps *ret);
 
 /* Steps 4 to 6. */
 void sg_attempt_finish(struct sg_attempt *a, const struct sg_attempt_outcome *o);

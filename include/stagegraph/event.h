@@ -16,6 +16,7 @@
 #include "stagegraph/plan.h"
 #include "stagegraph/sched.h"
 #include "stagegraph/store.h"
+#include "stagegraph/yarn.h"
 
 enum sg_event_kind {
     SG_EVENT_RUN_STARTED,
@@ -49,10 +50,11 @@ struct sg_event {
     enum sg_reason reason;
     const char *detail; /* of the reason; of the result for FINISHED/SKIPPED: see why */
     const char *why;    /* for people: "exit 3", "no data file was written", "lacks …" */
-    const struct sg_job_end *end; /* NODE_FINISHED; NULL when no command ran */
-    double seconds;               /* NODE_FINISHED: of the command; RUN_FINISHED: of the run */
-    double attempt_seconds;       /* NODE_FINISHED: since the attempt began, with claim and all */
-    double version_seconds;       /* NODE_FINISHED: of versioning the output */
+    const struct sg_job_end *end;    /* NODE_FINISHED; NULL when no command ran */
+    const struct sg_yarn_apps *apps; /* NODE_FINISHED: of the job, on YARN; NULL: nobody asked */
+    double seconds;                  /* NODE_FINISHED: of the command; RUN_FINISHED: of the run */
+    double attempt_seconds; /* NODE_FINISHED: since the attempt began, with claim and all */
+    double version_seconds; /* NODE_FINISHED: of versioning the output */
     uint32_t members;  /* NODE_STARTED, NODE_FINISHED: nodes that share the command; 0: none ran */
     const char *log;   /* path of the log file, NULL with --no-log */
     const char *bytes; /* NODE_OUTPUT */

@@ -56,6 +56,7 @@ struct sg_history_attempt {
     double gc_seconds, gc_longest_seconds;    /* NaN */
     int64_t heap_peak_bytes, heap_used_bytes; /* -1 */
     int32_t exit_code, signo;                 /* -1: none */
+    const char *applications; /* ids of those on YARN, separated by blanks; NULL: none known */
 };
 /* An attempt of which nothing was measured: the initializer of these fields. */
 #define SG_HISTORY_UNSEEN                                                                          \

@@ -18,11 +18,13 @@
 #include "stagegraph/loop.h"
 #include "stagegraph/plan.h"
 #include "stagegraph/usual.h"
+#include "stagegraph/yarn.h"
 
 struct sg_run_config {
     struct sg_loop *loop;
     const struct sg_plan *plan;
     struct sg_store *store;
+    struct sg_yarn *yarn; /* where jobs may have applications; NULL: nowhere */
     const char *run_id, *command, *profile;
     const char *shim;      /* absolute path */
     char *const *environ_; /* the caller's environment */

@@ -43,6 +43,7 @@ struct sg_vars {
     const char *run_id;
     uint32_t attempt;
     const char *nonce;
+    bool spark_tag; /* jobs may have applications on YARN: Spark is told the tag of theirs */
     struct sg_vars_files files;
     struct sg_vars_input *inputs;
     uint32_t n_inputs;

@@ -81,6 +81,10 @@ bool sg_yarn_await(struct sg_yarn *y, const char *tag, int64_t patience_ms,
 bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
                  struct sg_error *err) SG_MUST;
 
+/* Somebody can't wait: nothing is asked again, or waited for longer than a few seconds. From a
+ * thread that may not block. */
+void sg_yarn_hurry(struct sg_yarn *y);
+
 /* How many of them sg_yarn_end() has killed. */
 size_t sg_yarn_killed(const struct sg_yarn_apps *a);
 /* "application_1_0001 (RUNNING), …": those that are alive, or were killed; of many the first. */

@@ -16,6 +16,7 @@
 #include "stagegraph/plan.h"
 #include "stagegraph/request.h"
 #include "stagegraph/store.h"
+#include "stagegraph/yarn.h"
 
 #include "options.h"
 
@@ -44,6 +45,7 @@ struct sg_cli {
     struct sg_graph *graph;
     const char *profile; /* in force, or NULL */
     struct sg_store *store;
+    struct sg_yarn *yarn; /* NULL: not opened, or there is no ResourceManager */
     struct sg_code_cache *code;
     struct sg_request request;
     struct sg_plan *plan;
@@ -86,6 +88,9 @@ bool sg_cli_load(struct sg_cli *cli, struct sg_error *err) SG_MUST;
 bool sg_cli_configure(struct sg_cli *cli, const char *profile, bool lenient,
                       struct sg_error *err) SG_MUST;
 bool sg_cli_open_store(struct sg_cli *cli, struct sg_error *err) SG_MUST;
+/* Opens cli->yarn where the graph or Hadoop's configuration names a ResourceManager; deadline_s:
+ * how long it is waited for. */
+bool sg_cli_open_yarn(struct sg_cli *cli, int64_t deadline_s, struct sg_error *err) SG_MUST;
 /* Fills cli->request from the options. */
 bool sg_cli_request(struct sg_cli *cli, struct sg_error *err) SG_MUST;
 /* The absolute path of a part of the installation: beside this program (a build tree), or in

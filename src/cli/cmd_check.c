@@ -1,10 +1,14 @@
 /* check: the graph file and the store's settings, and everything that is wrong with them. */
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "stagegraph/room.h"
 #include "stagegraph/text.h"
 
 #include "cli.h"
+
+#define ASK_S 10 /* for YARN to answer */
 
 /* Every directory that is not there, and code pattern that matches nothing, is told; a plan stops
  * at the first. */
@@ -96,12 +100,76 @@ static bool check_store(const struct sg_cli *cli, struct sg_error *err)
     return sg_store_health(cli->store, tell_health, NULL, err);
 }
 
+/* ---- YARN ---- */
+
+static void print_manager(const struct sg_yarn_manager *m)
+{
+    if (m->trouble)
+        (void)printf("ResourceManager %s: %s\n", m->address, m->trouble);
+    else
+        (void)printf("ResourceManager %s: %s, %s, version %s\n", m->address, m->ha, m->state,
+                     m->version);
+}
+
+static void print_queue(const struct sg_yarn_queue *q)
+{
+    char pending[SG_COUNT_TEXT];
+
+    sg_count_format(q->pending, pending);
+    (void)printf("  queue %s:", q->name);
+    if (!isnan(q->capacity))
+        (void)printf(" %.0f%% of the cluster,", q->capacity);
+    if (!isnan(q->used))
+        (void)printf(" %.0f%% of that in use,", q->used);
+    if (q->pending > 0)
+        (void)printf(" %s waiting,", pending);
+    (void)printf(" %s\n", q->state);
+}
+
+static void print_cluster_room(const struct sg_yarn_cluster *c)
+{
+    char free[SG_SIZE_TEXT], total[SG_SIZE_TEXT];
+
+    sg_size_format(c->free_mb * 1024 * 1024, free);
+    sg_size_format(c->total_mb * 1024 * 1024, total);
+    (void)printf("YARN: room for %s of %s and %" PRId64 " of %" PRId64 " cores on %" PRId64
+                 " node%s; %" PRId64 " applications running, %" PRId64 " waiting\n",
+                 free, total, c->free_cores, c->total_cores, c->nodes, c->nodes == 1 ? "" : "s",
+                 c->running, c->pending);
+    if (c->lost_nodes > 0)
+        (void)printf("  %" PRId64 " node%s lost\n", c->lost_nodes, c->lost_nodes == 1 ? "" : "s");
+    for (size_t i = 0; i < c->n_queues; i++)
+        print_queue(&c->queues[i]);
+}
+
+static bool check_yarn(struct sg_cli *cli, struct sg_error *err)
+{
+    struct sg_yarn_cluster c;
+    bool ok;
+
+    if (!sg_cli_open_yarn(cli, ASK_S, err))
+        return false;
+    if (!cli->yarn)
+        return sg_error_set(err, SG_ERROR_USAGE, 0,
+                            "no ResourceManager is named: neither by resource_manager in [yarn], "
+                            "nor by yarn-site.xml in $YARN_CONF_DIR or $HADOOP_CONF_DIR");
+    ok = sg_yarn_look(cli->yarn, &c, err);
+    for (size_t i = 0; i < c.n_managers; i++)
+        print_manager(&c.managers[i]);
+    if (ok)
+        print_cluster_room(&c);
+    sg_yarn_cluster_done(&c);
+    return ok;
+}
+
 static int run_check(struct sg_cli *cli, struct sg_error *err)
 {
     if (!sg_cli_configure(cli, NULL, true, err) || !sg_cli_open_store(cli, err) ||
         !check_files(cli, err))
         return -1;
     if (sg_options_has(&cli->options, SG_OPT_STORE) && !check_store(cli, err))
+        return -1;
+    if (sg_options_has(&cli->options, SG_OPT_YARN) && !check_yarn(cli, err))
         return -1;
     check_room(cli);
     check_lease(cli);
@@ -114,10 +182,11 @@ static int run_check(struct sg_cli *cli, struct sg_error *err)
 const struct sg_command sg_cmd_check = {
     .name = "check",
     .summary = "read the graph file and the store's settings, report everything wrong",
-    .usage = "[--store]",
+    .usage = "[--store] [--yarn]",
     .detail =
         "All errors are told in one go, with file and line. With --store the store is asked too,\n"
-        "and HDFS how its NameNodes and DataNodes are.",
+        "and HDFS how its NameNodes and DataNodes are; with --yarn the ResourceManager: is it active,\n"
+        "and what room there is.",
     .groups = SG_GROUP_CHECK,
     .run = run_check,
 };

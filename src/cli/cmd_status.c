@@ -17,6 +17,20 @@
 #include "outputs.h"
 
 #define MAX_PIDS 16
+#define ASK_S    5 /* for YARN to answer */
+
+/* The applications on YARN of whoever has, or had, a claim. They are worth no failure: *trouble,
+ * once it is set, says why they are not known, and nobody is asked again. */
+static void find_applications(struct sg_cli *cli, const struct sg_owner *o,
+                              struct sg_error *trouble, struct sg_yarn_apps *ret)
+{
+    char tag[SG_YARN_TAG];
+
+    if (!cli->yarn || trouble->code != SG_ERROR_NONE)
+        return;
+    sg_yarn_tag(o->nonce, tag);
+    (void)!sg_yarn_find(cli->yarn, tag, ret, trouble);
+}
 
 struct status {
     struct sg_cli *cli;
@@ -24,6 +38,7 @@ struct status {
     struct sg_history *history; /* NULL: what is usual is not known */
     const struct sg_stage *stage;
     struct sg_error *err;
+    struct sg_error yarn; /* why applications are not known */
     uint32_t alive, dead;
     bool want_alive, ok;
 };
@@ -85,6 +100,20 @@ static bool print_run(void *ctx, const struct sg_registry_run *r, bool alive)
     return true;
 }
 
+static void print_applications(struct status *s, const struct sg_owner *o)
+{
+    struct sg_yarn_apps apps = { .n = 0 };
+
+    find_applications(s->cli, o, &s->yarn, &apps);
+    for (size_t i = 0; i < apps.n; i++) {
+        const struct sg_yarn_app *a = &apps.at[i];
+
+        sg_out_printf(s->out, "    %s  %s  queue %s%s%s\n", a->id, a->state, a->queue,
+                      a->tracking_url[0] ? "  " : "", a->tracking_url);
+    }
+    sg_yarn_apps_done(&apps);
+}
+
 static void print_dead(struct status *s, const struct sg_owner *o, const char *node)
 {
     pid_t pids[MAX_PIDS];
@@ -100,6 +129,7 @@ static void print_dead(struct status *s, const struct sg_owner *o, const char *n
     for (size_t i = 0; i < n; i++)
         sg_out_printf(s->out, " %d", (int)pids[i]);
     sg_out_text(s->out, "\n");
+    print_applications(s, o);
 }
 
 static bool print_claim(void *ctx, const char *name, bool alive, struct sg_span text)
@@ -123,6 +153,8 @@ static bool print_claim(void *ctx, const char *name, bool alive, struct sg_span 
         if (valid)
             print_owner(s, &owner);
         sg_out_text(s->out, "\n");
+        if (valid)
+            print_applications(s, &owner);
         return true;
     }
     if (s->dead++ == 0)
@@ -217,6 +249,7 @@ struct status_json {
     struct sg_history *history;
     const struct sg_stage *stage;
     struct sg_error *err;
+    struct sg_error yarn; /* why applications are not known */
     bool want_alive, ok;
 };
 
@@ -243,6 +276,31 @@ static bool write_run(void *ctx, const struct sg_registry_run *r, bool alive)
     return true;
 }
 
+/* null: nobody could be asked */
+static void write_applications(struct status_json *j, const struct sg_owner *o)
+{
+    struct sg_yarn_apps apps = { .n = 0 };
+
+    find_applications(j->cli, o, &j->yarn, &apps);
+    if (!j->cli->yarn || j->yarn.code != SG_ERROR_NONE) {
+        sg_json_null(&j->w, "applications");
+        return;
+    }
+    sg_json_begin(&j->w, "applications", '[');
+    for (size_t i = 0; i < apps.n; i++) {
+        const struct sg_yarn_app *a = &apps.at[i];
+
+        sg_json_begin(&j->w, NULL, '{');
+        sg_json_text(&j->w, "id", a->id);
+        sg_json_text(&j->w, "state", a->state);
+        sg_json_text(&j->w, "queue", a->queue);
+        sg_json_text(&j->w, "tracking_url", a->tracking_url[0] ? a->tracking_url : NULL);
+        sg_json_end(&j->w);
+    }
+    sg_json_end(&j->w);
+    sg_yarn_apps_done(&apps);
+}
+
 static void write_owner(struct status_json *j, const struct sg_owner *o, bool alive)
 {
     pid_t pids[MAX_PIDS];
@@ -252,6 +310,7 @@ static void write_owner(struct status_json *j, const struct sg_owner *o, bool al
     sg_json_i64(&j->w, "attempt", o->attempt);
     sg_json_text(&j->w, "host", o->host);
     write_time(&j->w, "started", o->started_s);
+    write_applications(j, o);
     if (alive) {
         sg_json_real(&j->w, "usual_seconds", usual_s(j->history, j->stage), 1);
         return;
@@ -379,7 +438,8 @@ static int run_status(struct sg_cli *cli, struct sg_error *err)
         cli->request.has_range = true;
         cli->request.range = (struct sg_interval){ cli->now_s - INT64_C(7) * 86400, cli->now_s };
     }
-    if (!sg_cli_open_store(cli, err) || !sg_outputs_open(cli, &outs, err))
+    if (!sg_cli_open_store(cli, err) || !sg_cli_open_yarn(cli, ASK_S, err) ||
+        !sg_outputs_open(cli, &outs, err))
         return -1;
     s.out = &outs.standard;
     if (outs.json) {
@@ -394,6 +454,8 @@ static int run_status(struct sg_cli *cli, struct sg_error *err)
     s.history = open_history(cli->graph);
     if (!print_claims(&s, true) || !print_claims(&s, false))
         goto done;
+    if (s.yarn.code != SG_ERROR_NONE)
+        sg_out_printf(s.out, "What runs on YARN is not known: %s\n", s.yarn.text);
     if (!sg_cli_make_plan(cli, NULL, err))
         goto done;
     sg_out_text(s.out, "\n");

@@ -371,6 +371,7 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
     if (has_work(cli->plan)) {
         if (!sg_state_enter(cli, x->run_id, tell, x, &x->state, err) ||
             !sg_cli_find(cli, "stagegraph-shim", &x->shim, err) ||
+            !sg_cli_open_yarn(cli, cli->graph->store.deadline_s, err) ||
             !sg_cli_record_format(cli, &x->record, err))
             return false;
     }
@@ -380,6 +381,7 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
         !open_sinks(x, sinks, &c.n_sinks, err) || !sg_loop_new(4, &x->loop, err))
         return false;
     c.loop = x->loop;
+    c.yarn = cli->yarn;
     c.host = x->host;
     c.boot = x->boot;
     c.shim = x->shim;

@@ -163,8 +163,10 @@ bool sg_marking_enter(struct sg_marking *m, struct sg_error *err)
 
     if (m->entered)
         return true;
-    if (!sg_state_enter(m->cli, m->run_id, tell_notice, m, &m->state, err))
+    if (!sg_cli_open_yarn(m->cli, m->cli->graph->store.deadline_s, err) ||
+        !sg_state_enter(m->cli, m->run_id, tell_notice, m, &m->state, err))
         return false;
+    m->run.yarn = m->cli->yarn;
     m->entered = true;
     r = history_run(m);
     if (m->state.history)

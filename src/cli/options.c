@@ -65,6 +65,8 @@ const struct sg_option sg_option_table[SG_OPT_COUNT] = {
     [SG_OPT_DOT] = { SG_OPT_DOT, "dot", 0, SG_ARG_NONE, SG_GROUP_GRAPH, "", "for Graphviz" },
     [SG_OPT_STORE] = { SG_OPT_STORE, "store", 0, SG_ARG_NONE, SG_GROUP_CHECK, "",
         "ask the store too" },
+    [SG_OPT_YARN] = { SG_OPT_YARN, "yarn", 0, SG_ARG_NONE, SG_GROUP_CHECK, "",
+        "ask YARN too: its state, and its room" },
     [SG_OPT_REASON] = { SG_OPT_REASON, "reason", 0, SG_ARG_REQUIRED, SG_GROUP_ACCEPT, "REASON,…",
         "also accept what is stale for these reasons alone (code command params version input)" },
     [SG_OPT_YES] = { SG_OPT_YES, "yes", 'y', SG_ARG_NONE, SG_GROUP_REVOKE, "", "don't ask" },

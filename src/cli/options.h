@@ -54,6 +54,7 @@ enum sg_option_id {
     SG_OPT_FOLLOW,
     SG_OPT_DOT,
     SG_OPT_STORE,
+    SG_OPT_YARN,
     SG_OPT_REASON,
     SG_OPT_YES,
     SG_OPT_PRUNE,

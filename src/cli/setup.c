@@ -16,6 +16,7 @@ void sg_cli_done(struct sg_cli *cli)
     sg_plan_free(cli->plan);
     sg_code_cache_free(cli->code);
     sg_store_free(cli->store);
+    sg_yarn_free(cli->yarn);
     sg_graph_free(cli->graph);
     sg_arena_done(&cli->arena);
 }
@@ -180,6 +181,37 @@ bool sg_cli_open_store(struct sg_cli *cli, struct sg_error *err)
     c.module = module;
     cli->code = sg_code_cache_new(err);
     return cli->code && sg_store_open(&c, &cli->store, err);
+}
+
+/* As Hadoop's own clients do, $YARN_CONF_DIR before $HADOOP_CONF_DIR. */
+static const char *yarn_directory(void)
+{
+    const char *dir = getenv("YARN_CONF_DIR");
+
+    return dir && *dir ? dir : getenv("HADOOP_CONF_DIR");
+}
+
+bool sg_cli_open_yarn(struct sg_cli *cli, int64_t deadline_s, struct sg_error *err)
+{
+    const struct sg_store_settings *s = &cli->graph->store;
+    const char *user = getenv("HADOOP_USER_NAME");
+    struct sg_yarn_config c = { .resource_manager = s->resource_manager,
+                                .conf_dir = yarn_directory(),
+                                .user = s->user         ? s->user
+                                        : user && *user ? user
+                                                        : NULL,
+                                .auth = s->auth,
+                                .ca = s->ca,
+                                .deadline_s = deadline_s,
+                                .getenv = getenv_text };
+    char *module = NULL;
+
+    if (!sg_yarn_may_be(&c))
+        return true;
+    if (!sg_cli_find(cli, "stagegraph-webhdfs.so", &module, err))
+        return false;
+    c.module = module;
+    return sg_yarn_open(&c, &cli->yarn, err);
 }
 
 /* ---- the request ---- */

@@ -98,7 +98,8 @@ static const struct sg_key keys[] = {
       .help = "a file with the certificates that swebhdfs trusts" },
 
     { SG_SECTION_YARN, "resource_manager", SG_KEY_TEXT, AT(sg_store_settings, resource_manager),
-      .help = "its HTTP address; default: from yarn-site.xml" },
+      .help = "its HTTP address, or those of a pair; none: it is not asked; default: from "
+              "yarn-site.xml" },
 
     { SG_SECTION_SOURCE, "title", SG_KEY_TEXT, AT(sg_stage, title), .profile = true,
       .help = "a name for people" },
@@ -261,6 +262,7 @@ static const struct sg_var vars[] = {
     { "attempt", .help = "the number of the try, from 1" },
     { "run_id", .help = "the id of the run" },
     { "state_dir", .help = "the directory of history, cache and logs" },
+    { "yarn_tag", .help = "the tag by which its applications on YARN are found" },
     { "output", .of_one = true, .help = "the output of the partition" },
     { "partition", .of_one = true, .in_path = true, .help = "its label" },
     { "node", .of_one = true, .in_path = true, .help = "stage@label" },

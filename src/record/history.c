@@ -68,6 +68,7 @@ static const char *const migrations[] = {
     "ALTER TABLE attempts ADD COLUMN jvms INTEGER;"
     "ALTER TABLE attempts ADD COLUMN gc_longest_seconds REAL;"
     "ALTER TABLE attempts ADD COLUMN heap_used_bytes INTEGER;",
+    "ALTER TABLE attempts ADD COLUMN applications TEXT;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -369,8 +370,8 @@ static int step_once(sqlite3_stmt *st)
 
 static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
 {
-    const char *const texts[] = { a->run,    a->node,   a->stage, a->label,      a->result,
-                                  a->reason, a->detail, a->log,   a->peak_source };
+    const char *const texts[] = { a->run,    a->node,   a->stage, a->label,       a->result,
+                                  a->reason, a->detail, a->log,   a->peak_source, a->applications };
     int i = 1;
 
     (void)sqlite3_clear_bindings(st);
@@ -399,9 +400,10 @@ static int put_attempts(struct sg_history *h)
 {
     static const char sql[] =
         "INSERT INTO attempts (run, node, stage, label, result, reason, detail, log, peak_source,"
+        " applications,"
         " attempt, started_ms, seconds, cpu_seconds, peak_bytes, read_bytes, written_bytes, jvms,"
         " gc_count, gc_seconds, gc_longest_seconds, heap_peak_bytes, heap_used_bytes, exit_code,"
-        " signal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        " signal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     sqlite3_stmt *st;
     int code;
 
@@ -630,7 +632,7 @@ static bool keep_attempt(struct sg_history_batch *b, const struct sg_history_att
         !keep(&b->a, &copy.stage, err) || !keep(&b->a, &copy.label, err) ||
         !keep(&b->a, &copy.result, err) || !keep(&b->a, &copy.reason, err) ||
         !keep(&b->a, &copy.detail, err) || !keep(&b->a, &copy.log, err) ||
-        !keep(&b->a, &copy.peak_source, err))
+        !keep(&b->a, &copy.peak_source, err) || !keep(&b->a, &copy.applications, err))
         return false;
     b->attempts[b->n++] = copy;
     return true;

@@ -122,7 +122,7 @@ static int prepare_attempts(sqlite3 *db, const struct attempts_query *q, sqlite3
         "SELECT * FROM (SELECT run, node, stage, label, result, reason, detail, log, attempt,"
         " started_ms, seconds, cpu_seconds, peak_bytes, peak_source, read_bytes, written_bytes,"
         " jvms, gc_count, gc_seconds, gc_longest_seconds, heap_peak_bytes, heap_used_bytes,"
-        " exit_code, signal, id FROM attempts WHERE 1%s%s%s%s"
+        " exit_code, signal, applications, id FROM attempts WHERE 1%s%s%s%s"
         " ORDER BY started_ms DESC, id DESC LIMIT ?) ORDER BY started_ms, id",
         q->run != NULL ? " AND run = ?" : "", q->stage != NULL ? " AND stage = ?" : "",
         q->node != NULL ? " AND node = ?" : "",
@@ -174,6 +174,7 @@ static int read_attempts(struct sg_history *h, void *ctx)
             .heap_used_bytes = seen_at(st, 21),
             .exit_code = (int32_t)seen_at(st, 22),
             .signo = (int32_t)seen_at(st, 23),
+            .applications = text_at(st, 24),
         };
 
         go = q->fn(q->ctx, &a);

@@ -249,6 +249,28 @@ static void drop_tail(struct sg_events *o, const struct sg_event *e)
     free(t);
 }
 
+/* null: nobody was asked */
+static void add_applications(struct sg_json_writer *w, const struct sg_yarn_apps *apps)
+{
+    if (apps == NULL) {
+        sg_json_null(w, "applications");
+        return;
+    }
+    sg_json_begin(w, "applications", '[');
+    for (size_t i = 0; i < apps->n; i++) {
+        const struct sg_yarn_app *a = &apps->at[i];
+
+        sg_json_begin(w, NULL, '{');
+        sg_json_text(w, "id", a->id);
+        sg_json_text(w, "state", a->state);
+        sg_json_text(w, "final_status", or_null(a->final_status));
+        sg_json_text(w, "tracking_url", or_null(a->tracking_url));
+        sg_json_bool(w, "killed", a->killed != NULL);
+        sg_json_end(w);
+    }
+    sg_json_end(w);
+}
+
 static void node_finished(struct sg_events *o, const struct sg_event *e)
 {
     static const struct sg_job_end unseen = {
@@ -281,6 +303,7 @@ static void node_finished(struct sg_events *o, const struct sg_event *e)
     add_seen(&w, "signal", j->signo > 0 ? j->signo : -1);
     sg_json_i64(&w, "attempt", e->attempt);
     sg_json_text(&w, "log", or_null(e->log));
+    add_applications(&w, e->apps);
     end(o, &w);
 }
 

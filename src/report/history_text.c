@@ -168,7 +168,7 @@ static const char *reason_gap(const struct sg_history_attempt *a)
 static bool attempt_row(void *ctx, const struct sg_history_attempt *a)
 {
     char attempt[SG_COUNT_TEXT] = "-", time[SG_DURATION_TEXT], cpu[SG_DURATION_TEXT];
-    char gc_time[SG_DURATION_TEXT], peak[SG_SIZE_TEXT] = "-", gc[SG_COUNT_TEXT] = "-", why[400];
+    char gc_time[SG_DURATION_TEXT], peak[SG_SIZE_TEXT] = "-", gc[SG_COUNT_TEXT] = "-", why[600];
     char result[RESULT_TEXT];
     const char *const cells[ATTEMPT_COLUMNS] = { a->run, a->node, attempt, result,  time,
                                                  cpu,    peak,    gc,      gc_time, why };
@@ -184,8 +184,9 @@ static bool attempt_row(void *ctx, const struct sg_history_attempt *a)
     if (a->gc_count >= 0)
         sg_count_format(a->gc_count, gc);
     format_result(a, result);
-    snprintf(why, sizeof(why), "%.40s%s%.300s", a->reason != NULL ? a->reason : "", reason_gap(a),
-             detail);
+    snprintf(why, sizeof(why), "%.40s%s%.300s%s%.200s", a->reason != NULL ? a->reason : "",
+             reason_gap(a), detail, a->applications != NULL ? "  " : "",
+             a->applications != NULL ? a->applications : "");
     return put(ctx, cells);
 }
 
@@ -219,6 +220,7 @@ static bool attempt_json(void *ctx, const struct sg_history_attempt *a)
     add_seen(w, "heap_used_bytes", a->heap_used_bytes);
     add_seen(w, "exit_code", a->exit_code);
     add_seen(w, "signal", a->signo);
+    sg_json_text(w, "applications", a->applications);
     sg_json_end(w);
     return true;
 }

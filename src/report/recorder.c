@@ -94,6 +94,16 @@ static bool is_kept(struct sg_recorder *r, const struct sg_event *e)
            r->left_out++ < LEFT_OUT_KEPT;
 }
 
+/* "" where there is none, or no memory for them: then they are in the log. */
+static void list_applications(const struct sg_event *e, struct sg_buf *out)
+{
+    struct sg_error err = SG_ERROR_INIT;
+
+    for (size_t i = 0; e->apps != NULL && i < e->apps->n; i++)
+        if (!sg_buf_addf(out, &err, "%s%s", i > 0 ? " " : "", e->apps->at[i].id))
+            return;
+}
+
 static void add_attempt(struct sg_recorder *r, const struct sg_event *e)
 {
     static const struct sg_job_end unseen = {
@@ -105,6 +115,7 @@ static void add_attempt(struct sg_recorder *r, const struct sg_event *e)
     double share = finished && e->members > 1 ? e->members : 1; /* of a batch: its part */
     const struct sg_job_end *j = finished && e->end != NULL ? e->end : &unseen;
     char label[SG_LABEL_TEXT];
+    struct sg_buf apps = SG_BUF_INIT;
     struct sg_history_attempt a = {
         .run = e->run,
         .node = e->node,
@@ -136,8 +147,12 @@ static void add_attempt(struct sg_recorder *r, const struct sg_event *e)
     struct sg_error err = SG_ERROR_INIT;
 
     begin(r, e);
+    list_applications(e, &apps);
+    if (apps.len > 0)
+        a.applications = sg_buf_text(&apps);
     if (!r->broken && is_kept(r, e))
         took(r, sg_history_attempt_add(r->c.history, &a, &err), &err);
+    sg_buf_done(&apps);
 }
 
 static void end(struct sg_recorder *r, const struct sg_event *e)

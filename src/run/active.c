@@ -34,6 +34,7 @@ void sg_active_free(struct sg_active *a)
         (void)close(a->log_fd); /* the log is for people; a lost tail was noticed on write */
     sg_hold_leave(a->run->holds, &a->hold);
     sg_attempt_free(a->attempt);
+    sg_yarn_apps_done(&a->apps);
     free(a->log);
     free(a);
 }
@@ -132,6 +133,8 @@ static void finish_work(void *ctx)
 {
     struct sg_active *a = ctx;
 
+    if (a->has_end)
+        sg_attempt_applications(a->attempt, &a->outcome, a->why, sizeof(a->why), &a->apps);
     sg_attempt_finish(a->attempt, &a->outcome);
     if (a->outcome.stuck || a->attempt->away)
         sg_hold_leave(a->run->holds, &a->hold);
@@ -194,7 +197,15 @@ static void attempt_over(struct sg_active *a)
 
 static void finish_done(void *ctx)
 {
-    attempt_over(ctx);
+    struct sg_active *a = ctx;
+    char names[300], text[400];
+
+    if (sg_yarn_killed(&a->apps) > 0) {
+        sg_yarn_name(&a->apps, true, names, sizeof(names));
+        (void)snprintf(text, sizeof(text), "killed %s on YARN", names);
+        sg_run_notice(a->run, a->node, text);
+    }
+    attempt_over(a);
 }
 
 static void finish(struct sg_active *a, enum sg_result result)
@@ -209,7 +220,7 @@ static void finish(struct sg_active *a, enum sg_result result)
         return;
     sg_run_fail(r, &err); /* no thread to be had: do it here, late is better than never */
     finish_work(a);
-    attempt_over(a);
+    finish_done(a);
 }
 
 /* What the end of a process means for its node, in one place. */

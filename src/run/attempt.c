@@ -151,6 +151,25 @@ static void name_left(const char *nonce, char *ret, size_t size)
     }
 }
 
+/* Members of a batch share their nonce: one of them is enough. */
+static bool end_applications(struct sg_attempt *a, const struct sg_owner *dead,
+                             struct sg_error *err)
+{
+    char names[300];
+    size_t ended = 0;
+
+    if (strcmp(a->ended, dead->nonce) == 0)
+        return true;
+    if (!sg_dead_applications(a->run->yarn, dead->nonce, dead->run, &ended, names, sizeof(names),
+                              err))
+        return false;
+    memcpy(a->ended, dead->nonce, sizeof(a->ended));
+    if (ended > 0)
+        (void)snprintf(a->notice, sizeof(a->notice), "killed %s on YARN, left by dead run %.40s",
+                       names, dead->run);
+    return true;
+}
+
 /*
  * m->claim is a dead claim whose lock we hold. Ends what its owner left running, removes a marker
  * that the owner's job may have left (a valid receipt was written before its job began, or is its
@@ -184,6 +203,8 @@ static bool take_over(struct sg_attempt *a, struct sg_member *m, struct sg_span 
                             "%u process%s of dead run %s can't be ended (attempt %u of %s): %s",
                             left, left == 1 ? "" : "es", owner.run, owner.attempt, node, names);
     }
+    if (valid && !end_applications(a, &owner, err))
+        return false;
     /* Only now: what still ran may have written it. */
     if (!sg_plan_marker(a->run->plan, a->stage, m->index, m->dir, &a->arena, &marker, &receipt,
                         NULL, err))
@@ -199,7 +220,7 @@ static bool take_over(struct sg_attempt *a, struct sg_member *m, struct sg_span 
         return false;
     *ret_dropped = false;
     m->interrupted = true;
-    if (ended > 0)
+    if (ended > 0 && !a->notice[0])
         (void)snprintf(a->notice, sizeof(a->notice), "ended %u process%s that dead run %s had left",
                        ended, ended == 1 ? "" : "es", owner.run);
     /* What runs nothing may die too, or leave the node: it is still the dead one's then. */

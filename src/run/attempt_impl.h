@@ -49,6 +49,11 @@ bool sg_member_check_siblings(struct sg_attempt *a, struct sg_member *m,
 bool sg_receipt_is_of(const struct sg_receipt *r, enum sg_marker_kind kind,
                       const struct sg_owner *o);
 
+/* Ends the applications on YARN of a dead attempt of `run`, whose claim is to be taken over.
+ * *ret_ended: how many were, `names` which. Without a ResourceManager none. (applications.c) */
+bool sg_dead_applications(struct sg_yarn *y, const char *nonce, const char *run, size_t *ret_ended,
+                          char *names, size_t size, struct sg_error *err) SG_MUST;
+
 /* The job's words, environment and files, from the members that are to run (words.c). */
 bool sg_attempt_words(struct sg_attempt *a, struct sg_error *err) SG_MUST;
 /* What the job wrote into one of its files: nothing, if it put something else in its place (to open

@@ -12,6 +12,8 @@
 #include "stagegraph/claim.h"
 #include "stagegraph/clock.h"
 
+#include "attempt_impl.h"
+
 struct sg_holds {
     struct sg_holds_config c;
     struct sg_slots **pools; /* by pool */
@@ -93,9 +95,15 @@ static bool take_over(struct sg_holds *h, const struct sg_hold_ask *ask,
                       struct sg_error *err)
 {
     unsigned ended, left = 0;
+    char names[300];
+    size_t killed;
 
     if (dead && !sg_nonce_end(dead->nonce, ask->stage->grace_s * 1000, &ended, &left, err))
         sg_error_wrap(err, "end the processes of dead run %s", dead->run);
+    else if (dead && left == 0 &&
+             !sg_dead_applications(h->c.yarn, dead->nonce, dead->run, &killed, names, sizeof(names),
+                                   err))
+        ; /* it stays dead */
     else if (left > 0 || sg_store_claim_replace(h->c.store, &hold->exclusive, ours, err)) {
         hold->claimed = left == 0;
         if (left > 0)

@@ -15,12 +15,14 @@
 #include "stagegraph/graph.h"
 #include "stagegraph/slot.h"
 #include "stagegraph/store.h"
+#include "stagegraph/yarn.h"
 
 struct sg_holds; /* of a run */
 
 struct sg_holds_config {
     const struct sg_graph *graph; /* borrowed, as are the others */
     struct sg_store *store;
+    struct sg_yarn *yarn; /* NULL: none */
     const char *run_id, *host, *boot;
 };
 bool sg_holds_new(const struct sg_holds_config *c, struct sg_holds **ret,

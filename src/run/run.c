@@ -461,13 +461,19 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
         sg_run_free(r);
         return false;
     }
-    if (!sg_holds_new(&(struct sg_holds_config){ r->graph, c->store, c->run_id, c->host, c->boot },
+    if (!sg_holds_new(&(struct sg_holds_config){ .graph = r->graph,
+                                                 .store = c->store,
+                                                 .yarn = c->yarn,
+                                                 .run_id = c->run_id,
+                                                 .host = c->host,
+                                                 .boot = c->boot },
                       &r->holds, err)) {
         sg_run_free(r);
         return false;
     }
     r->attempt_run = (struct sg_attempt_run){ .plan = c->plan,
                                               .store = c->store,
+                                              .yarn = c->yarn,
                                               .run_id = c->run_id,
                                               .host = c->host,
                                               .boot = c->boot,
@@ -583,10 +589,13 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
 
 void sg_run_interrupt(struct sg_run *r, int signo)
 {
-    if (r->signo)
-        sg_store_stop(r->c.store);
-    else
+    if (r->signo == 0) {
         r->signo = signo;
+    } else {
+        sg_store_stop(r->c.store);
+        if (r->c.yarn)
+            sg_yarn_hurry(r->c.yarn);
+    }
     sg_sched_interrupt(r->sched);
     sg_run_pump(r);
 }

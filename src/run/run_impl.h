@@ -33,7 +33,8 @@ struct sg_active {
     bool waits; /* for what another run holds: hold_why */
     char hold_why[200];
     struct sg_attempt_outcome outcome;
-    char why[300];
+    struct sg_yarn_apps apps; /* of the job, once it has ended */
+    char why[600];
     char node[SG_NODE_TEXT]; /* of the first that is to run */
     uint32_t n_run;          /* members that the command is for */
     char *log;

@@ -95,6 +95,7 @@ void sg_run_finished(struct sg_active *a, const struct sg_member *m, bool will_r
     e.result = m->result;
     e.why = m->why;
     e.end = a->has_end ? &a->end : NULL;
+    e.apps = a->run->c.yarn != NULL && a->has_end ? &a->apps : NULL;
     e.attempt_seconds = (double)(sg_mono_now().ns - a->started.ns) / 1e9;
     e.seconds = a->has_end ? a->end.measure.seconds : e.attempt_seconds;
     e.members = a->n_run;

@@ -7,6 +7,7 @@
 
 #include "stagegraph/calendar.h"
 #include "stagegraph/clock.h"
+#include "stagegraph/yarn.h"
 
 /*
  * Variables are rows: the name as templates write it (the environment has it in upper case behind
@@ -222,6 +223,14 @@ static bool make_minute(struct sg_vars *v, struct sg_buf *out, struct sg_error *
     return sg_buf_addf(out, err, "%02d", (int)(((s % 3600) + 3600) % 3600 / 60));
 }
 
+static bool make_yarn_tag(struct sg_vars *v, struct sg_buf *out, struct sg_error *err)
+{
+    char tag[SG_YARN_TAG];
+
+    sg_yarn_tag(v->nonce, tag);
+    return sg_buf_adds(out, tag, err);
+}
+
 static const struct var vars[] = {
     { "start", make_start, false },
     { "end", make_end, false },
@@ -238,6 +247,7 @@ static const struct var vars[] = {
     { "attempt", make_attempt, false },
     { "run_id", make_run_id, false },
     { "state_dir", make_state_dir, false },
+    { "yarn_tag", make_yarn_tag, false },
     { "output", make_output, true },
     { "partition", make_partition, true },
     { "node", make_node, true },
@@ -404,6 +414,33 @@ static bool add_vars(struct sg_vars *v, struct sg_words *env, struct sg_buf *lin
            set_var(env, line, "STAGEGRAPH_", "NONCE", v->nonce, err);
 }
 
+/* The tag for Spark, in what spark-submit gives its JVM: before the tags that are there, quoted or
+ * not, in each place that sets them (of several the JVM takes the last). */
+static bool add_spark_tag(struct sg_vars *v, struct sg_words *env, struct sg_buf *line,
+                          struct sg_error *err)
+{
+    static const char name[] = "SPARK_SUBMIT_OPTS=", option[] = "-Dspark.yarn.tags=";
+    const char *was = "", *at;
+    char tag[SG_YARN_TAG];
+    bool there = false;
+
+    for (size_t i = 0; i < env->n; i++)
+        if (strncmp(env->at[i], name, sizeof(name) - 1) == 0)
+            was = env->at[i] + sizeof(name) - 1;
+    sg_yarn_tag(v->nonce, tag);
+    sg_buf_clear(line);
+    if (!sg_buf_adds(line, name, err))
+        return false;
+    for (; (at = strstr(was, option)) != NULL; was = at + sizeof(option) - 1) {
+        there = true;
+        if (!sg_buf_addf(line, err, "%.*s%s%s,", (int)(at - was), was, option, tag))
+            return false;
+    }
+    return sg_buf_adds(line, was, err) &&
+           (there || sg_buf_addf(line, err, "%s%s%s", *was != '\0' ? " " : "", option, tag)) &&
+           set_env(env, sg_buf_text(line), err);
+}
+
 bool sg_vars_envp(struct sg_vars *v, char *const *caller, struct sg_words *ret,
                   struct sg_error *err)
 {
@@ -427,7 +464,7 @@ bool sg_vars_envp(struct sg_vars *v, char *const *caller, struct sg_words *ret,
         if (!set_env(ret, sg_buf_text(&value), err))
             goto done;
     }
-    ok = true;
+    ok = !v->spark_tag || add_spark_tag(v, ret, &line, err);
 done:
     sg_buf_done(&line);
     sg_buf_done(&value);

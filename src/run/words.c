@@ -203,6 +203,7 @@ bool sg_attempt_words(struct sg_attempt *a, struct sg_error *err)
     v->run_id = a->run->run_id;
     v->attempt = a->number;
     v->nonce = a->nonce;
+    v->spark_tag = a->run->yarn != NULL;
     for (uint32_t i = 0; i < a->n_members; i++) {
         const struct sg_member *m = &a->members[i];
 

@@ -11,6 +11,7 @@
 #include "yarn_impl.h"
 
 #define KILL_AGAIN_MS 2000
+#define HURRIED_MS    5000
 
 bool sg_yarn_may_be(const struct sg_yarn_config *c)
 {
@@ -86,6 +87,11 @@ static size_t count_alive(const struct sg_yarn_apps *a)
     return n;
 }
 
+void sg_yarn_hurry(struct sg_yarn *y)
+{
+    atomic_store(&y->hurried, true);
+}
+
 size_t sg_yarn_killed(const struct sg_yarn_apps *a)
 {
     size_t n = 0;
@@ -130,7 +136,7 @@ bool sg_yarn_await(struct sg_yarn *y, const char *tag, int64_t patience_ms,
     for (;;) {
         if (!sg_yarn_find(y, tag, ret, err))
             return false;
-        if (count_alive(ret) == 0 || since_ms(begun) >= patience_ms)
+        if (count_alive(ret) == 0 || since_ms(begun) >= patience_ms || atomic_load(&y->hurried))
             return true;
         pause_for(y->pause_ms);
     }
@@ -202,7 +208,8 @@ bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret, s
         none = count_alive(ret) == 0 ? none + 1 : 0;
         if (none == 2)
             break;
-        if (none == 0 && killed_ms >= 0 && ms >= y->deadline_ms)
+        if (none == 0 && killed_ms >= 0 &&
+            (ms >= y->deadline_ms || (ms >= HURRIED_MS && atomic_load(&y->hurried))))
             return still_alive(ret, &why, err);
         if (none == 0 && (killed_ms < 0 || ms - killed_ms >= KILL_AGAIN_MS)) {
             kill_alive(y, ret, &why);
@@ -210,7 +217,7 @@ bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret, s
         }
         pause_for(y->pause_ms);
     }
-    if (sg_yarn_killed(ret) > 0)
+    if (sg_yarn_killed(ret) > 0 && !atomic_load(&y->hurried))
         pause_for(y->quiet_ms);
     return true;
 }

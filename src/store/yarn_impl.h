@@ -6,6 +6,8 @@
 #ifndef STAGEGRAPH_YARN_IMPL_H
 #define STAGEGRAPH_YARN_IMPL_H
 
+#include <stdatomic.h>
+
 #include "stagegraph/yarn.h"
 
 struct sg_yarn_ops {
@@ -23,6 +25,7 @@ struct sg_yarn {
     int64_t deadline_ms;
     int64_t pause_ms; /* between two looks */
     int64_t quiet_ms; /* after a kill */
+    atomic_bool hurried;
 };
 
 /* What stagegraph-webhdfs.so exports. *ret NULL: no ResourceManager is named. */

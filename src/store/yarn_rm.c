@@ -171,7 +171,8 @@ static bool ask(struct ask *q)
 
         if (q->failed)
             return false;
-        if (once || sg_mono_now().ns + rm->retry_ms * SG_NS_PER_MS >= q->until.ns) {
+        if (once || atomic_load(&rm->base.hurried) ||
+            sg_mono_now().ns + rm->retry_ms * SG_NS_PER_MS >= q->until.ns) {
             atomic_store(&rm->away, true);
             return give_up(q);
         }

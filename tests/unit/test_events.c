@@ -113,11 +113,23 @@ static void each_event_has_its_fields(void **state)
                              "\"gc_count\":14,\"gc_seconds\":0.412,\"gc_longest_seconds\":0.100,"
                              "\"heap_peak_bytes\":1024,\"heap_used_bytes\":512,"
                              "\"exit_code\":0,\"signal\":null,\"attempt\":1,"
-                             "\"log\":\"/state/silver.log\"}\n");
+                             "\"log\":\"/state/silver.log\",\"applications\":null}\n");
     e.result = SG_RESULT_CHECK_FAILED;
     e.seconds = 0.5;
     e.end = NULL; /* nothing was seen */
     e.log = NULL;
+    e.apps = &(struct sg_yarn_apps){
+        .n = 2,
+        .at = (struct sg_yarn_app[]){ { .id = "application_1_0001",
+                                        .state = "KILLED",
+                                        .final_status = "KILLED",
+                                        .tracking_url = "http://rm/1",
+                                        .killed = "RUNNING" },
+                                      { .id = "application_1_0002",
+                                        .state = "FINISHED",
+                                        .final_status = "",
+                                        .tracking_url = "" } },
+    };
     assert_string_equal(
         send(&s, &e),
         HEAD(
@@ -127,7 +139,12 @@ static void each_event_has_its_fields(void **state)
                              "\"read_bytes\":null,\"written_bytes\":null,\"jvms\":null,"
                              "\"gc_count\":null,\"gc_seconds\":null,\"gc_longest_seconds\":null,"
                              "\"heap_peak_bytes\":null,\"heap_used_bytes\":null,\"exit_code\":null,\"signal\":null,\"attempt\":1,"
-                             "\"log\":null}\n");
+                             "\"log\":null,\"applications\":["
+                             "{\"id\":\"application_1_0001\",\"state\":\"KILLED\","
+                             "\"final_status\":\"KILLED\",\"tracking_url\":\"http://rm/1\","
+                             "\"killed\":true},{\"id\":\"application_1_0002\","
+                             "\"state\":\"FINISHED\",\"final_status\":null,"
+                             "\"tracking_url\":null,\"killed\":false}]}\n");
     e.kind = SG_EVENT_NODE_SKIPPED;
     e.result = SG_RESULT_BUSY;
     e.why = "held by run x";

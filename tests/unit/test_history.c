@@ -230,7 +230,7 @@ static void what_was_not_seen_is_null(void **state)
                                         " cpu_seconds, peak_bytes, peak_source, read_bytes,"
                                         " written_bytes, jvms, gc_count, gc_seconds,"
                                         " gc_longest_seconds, heap_peak_bytes, heap_used_bytes,"
-                                        " exit_code, signal) IS NULL",
+                                        " exit_code, signal, applications) IS NULL",
                                         -1, &st, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
@@ -646,6 +646,7 @@ static void a_file_of_the_first_version_is_kept_and_gets_the_new_columns(void **
     a.heap_used_bytes = 11;
     a.gc_longest_seconds = 0.25;
     a.jvms = 2;
+    a.applications = "application_1_0001 application_1_0002";
     OK(sg_history_attempt_add(h, &a, &err));
     assert_string_equal(attempts(NULL, NULL, NULL, false, 0),
                         "silver ok - 7.5 nan 99;gold ok - 2 nan 100;");
@@ -655,12 +656,13 @@ static void a_file_of_the_first_version_is_kept_and_gets_the_new_columns(void **
         sqlite3_prepare_v2(db,
                            "SELECT group_concat(stage || ' ' || coalesce(peak_source ||"
                            " ' ' || heap_used_bytes || ' ' || gc_longest_seconds ||"
-                           " ' ' || jvms, 'null'), ';') FROM attempts",
+                           " ' ' || jvms || ' ' || applications, 'null'), ';') FROM"
+                           " attempts",
                            -1, &st, NULL),
         SQLITE_OK);
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
     assert_string_equal((const char *)sqlite3_column_text(st, 0),
-                        "silver null;gold cgroup 11 0.25 2");
+                        "silver null;gold cgroup 11 0.25 2 application_1_0001 application_1_0002");
     sqlite3_finalize(st);
     sqlite3_close(db);
 }

@@ -50,7 +50,8 @@ static const struct sg_history_attempt attempts[] = {
       .heap_peak_bytes = 1 << 30,
       .heap_used_bytes = 1 << 20,
       .exit_code = 3,
-      .signo = -1 },
+      .signo = -1,
+      .applications = "application_1_0001" },
     { .run = "r1",
       .node = "dim",
       .detail = "x is not there",
@@ -137,7 +138,7 @@ static void attempts_are_a_table(void **state)
     assert_string_equal(
         fake_out_take(&o),
         "NODE                  TRY  RESULT            TIME    CPU     PEAK  GC  GC TIME  REASON\n"
-        "silver@2013-01-07T05    1  failed (exit 3)  12.4s  20.0s  1.9 GiB  14     0.4s  code s.py\n"
+        "silver@2013-01-07T05    1  failed (exit 3)  12.4s  20.0s  1.9 GiB  14     0.4s  code s.py  application_1_0001\n"
         "dim                     -  blocked              -      -        -   -        -  missing: x is not there\n");
     fake_out_done(&o);
 }
@@ -169,14 +170,14 @@ static void both_are_json(void **state)
         "\"read_bytes\":4096,\"written_bytes\":8192,\"jvms\":2,\"gc_count\":14,"
         "\"gc_seconds\":0.400,\"gc_longest_seconds\":0.050,"
         "\"heap_peak_bytes\":1073741824,\"heap_used_bytes\":1048576,"
-        "\"exit_code\":3,\"signal\":null},"
+        "\"exit_code\":3,\"signal\":null,\"applications\":\"application_1_0001\"},"
         "{\"run\":\"r1\",\"node\":\"dim\",\"stage\":\"dim\",\"label\":null,\"attempt\":null,"
         "\"result\":\"blocked\",\"reason\":\"missing\",\"detail\":\"x is not there\",\"log\":null,"
         "\"started\":\"2013-01-07T06:10:00Z\",\"seconds\":null,\"cpu_seconds\":null,"
         "\"peak_bytes\":null,\"peak_source\":null,\"read_bytes\":null,\"written_bytes\":null,"
         "\"jvms\":null,\"gc_count\":null,\"gc_seconds\":null,\"gc_longest_seconds\":null,"
         "\"heap_peak_bytes\":null,\"heap_used_bytes\":null,"
-        "\"exit_code\":null,\"signal\":null}]\n");
+        "\"exit_code\":null,\"signal\":null,\"applications\":null}]\n");
     fake_out_done(&o);
 }
 

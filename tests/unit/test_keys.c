@@ -87,7 +87,7 @@ static void what_the_contract_lists_is_there(void **state)
     static const char *const source = "title partition path marker identity settle start end delay";
     static const char *const vars =
         "start end start_epoch end_epoch ds end_ds count partitions root output_root stage graph "
-        "attempt run_id state_dir output partition node YYYY MM DD HH mm options input.X";
+        "attempt run_id state_dir yarn_tag output partition node YYYY MM DD HH mm options input.X";
     static const struct {
         int section; /* -1: variables */
         const char *const *names;

@@ -50,13 +50,14 @@ bool sg_history_attempt_add(struct sg_history *h, const struct sg_history_attemp
     (void)h;
     return tell(
         err,
-        "%s|%s|%s|%u|%s|%s|%s|%s|%lld|%.1f|%.1f|%lld %s|%lld %lld|%d|%lld|%.1f %.1f|%lld %lld|%d|%d\n",
+        "%s|%s|%s|%u|%s|%s|%s|%s|%lld|%.1f|%.1f|%lld %s|%lld %lld|%d|%lld|%.1f %.1f|%lld %lld|%d|%d|%s\n",
         a->node, a->stage, a->label, a->attempt, a->result, a->reason, a->detail,
         a->log != NULL ? a->log : "-", (long long)a->started_ms, a->seconds, a->cpu_seconds,
         (long long)a->peak_bytes, a->peak_source != NULL ? a->peak_source : "-",
         (long long)a->read_bytes, (long long)a->written_bytes, a->jvms, (long long)a->gc_count,
         a->gc_seconds, a->gc_longest_seconds, (long long)a->heap_peak_bytes,
-        (long long)a->heap_used_bytes, a->exit_code, a->signo);
+        (long long)a->heap_used_bytes, a->exit_code, a->signo,
+        a->applications != NULL ? a->applications : "-");
 }
 
 bool sg_history_flush(struct sg_history *h, struct sg_error *err)
@@ -140,6 +141,11 @@ static void run_all(struct fake_plan *f)
     e.seconds = 12.5;
     e.attempt_seconds = 13;
     e.end = &end;
+    e.apps = &(struct sg_yarn_apps){
+        .n = 2,
+        .at = (struct sg_yarn_app[]){ { .id = "application_1_0001" },
+                                      { .id = "application_1_0002" } },
+    };
     sink.event(sink.ctx, &e);
     e = node_event(f, SG_EVENT_NODE_SKIPPED);
     e.result = SG_RESULT_BLOCKED;
@@ -168,9 +174,9 @@ static void a_run_and_its_attempts_are_kept(void **state)
         history.told,
         "begin run1|hourly -j2|hourly|{}|1357539000000|1357539000|1|-1|77|h|b|3\n"
         "silver@2013-01-07T05|silver|2013-01-07T05|2|failed|code|jobs/silver.py|/state/1.log|"
-        "1357538987000|12.5|20.0|100 cgroup|7 8|3|2|0.5 0.2|50 40|3|-1\n"
+        "1357538987000|12.5|20.0|100 cgroup|7 8|3|2|0.5 0.2|50 40|3|-1|application_1_0001 application_1_0002\n"
         "silver@2013-01-07T05|silver|2013-01-07T05|0|blocked|code|behind bronze@2013-01-07T05|-|"
-        "1357539000000|nan|nan|-1 -|-1 -1|-1|-1|nan nan|-1 -1|-1|-1\n"
+        "1357539000000|nan|nan|-1 -|-1 -1|-1|-1|nan nan|-1 -1|-1|-1|-\n"
         "end run1|1357539000000|1|ok 5|unchanged 2|failed 2|blocked 4|busy 0\n"
         "flush\n");
     assert_string_equal(notices, "");

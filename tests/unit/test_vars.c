@@ -577,6 +577,44 @@ static void env_name_can_set_what_is_ours_by_default(void **state)
     close_job(&t);
 }
 
+/* The caller's text, what comes of it; NULL: it has none. */
+static void spark_is_told_the_tag_beside_those_that_are_there(void **state)
+{
+#define TAG  "stagegraph-" NONCE
+#define TAGS "-Dspark.yarn.tags="
+    static const struct {
+        const char *was, *is;
+    } rows[] = {
+        { NULL, TAGS TAG },
+        { "", TAGS TAG },
+        { "-Da=b -Xmx1g", "-Da=b -Xmx1g " TAGS TAG },
+        { "-Da=b " TAGS "mine,too -Dc=d", "-Da=b " TAGS TAG ",mine,too -Dc=d" },
+        { "\"" TAGS "mine\" " TAGS "x", "\"" TAGS TAG ",mine\" " TAGS TAG ",x" },
+    };
+    struct telling t;
+
+    (void)state;
+    open_job(&t, HEAD "[stage a]\ncommand = a\noutput = a/${ds}/${HH}\n", "a@2024-01-01T05");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[200], *caller[] = { rows[i].was != NULL ? text : NULL, NULL };
+
+        snprintf(text, sizeof(text), "SPARK_SUBMIT_OPTS=%s",
+                 rows[i].was != NULL ? rows[i].was : "");
+
+        t.v.spark_tag = true;
+        make_env(&t, caller);
+        assert_env(&t, "SPARK_SUBMIT_OPTS", rows[i].is);
+        assert_env(&t, "STAGEGRAPH_YARN_TAG", TAG);
+        t.v.spark_tag = false;
+        make_env(&t, caller);
+        if (rows[i].was == NULL)
+            assert_null(env(&t, "SPARK_SUBMIT_OPTS"));
+        else
+            assert_env(&t, "SPARK_SUBMIT_OPTS", rows[i].was);
+    }
+    close_job(&t);
+}
+
 static void a_uri_is_the_root_and_a_path(void **state)
 {
     struct sg_error err = SG_ERROR_INIT;
@@ -608,6 +646,7 @@ int main(void)
         cmocka_unit_test(a_command_that_comes_out_empty_is_an_error),
         cmocka_unit_test(the_environment_is_the_callers_then_ours_then_the_stages),
         cmocka_unit_test(env_name_can_set_what_is_ours_by_default),
+        cmocka_unit_test(spark_is_told_the_tag_beside_those_that_are_there),
         cmocka_unit_test(a_uri_is_the_root_and_a_path),
     };
 

@@ -268,6 +268,28 @@ static void waits_for_one_that_is_just_ending(void **state)
     check();
 }
 
+/* The second ^C: one that would not end is given up soon. */
+static void who_is_in_a_hurry_waits_for_nothing(void **state)
+{
+    (void)state;
+    sg_yarn_hurry(yarn);
+    reply(0, APPS, 200, JSON, ONE("RUNNING", "UNDEFINED"));
+    assert_true(sg_yarn_await(yarn, TAG, 3600000, &apps, &err));
+    assert_true(apps.at[0].alive);
+    yarn->quiet_ms = 3600000;
+    reply(0, APPS, 200, JSON, ONE("RUNNING", "UNDEFINED"));
+    reply(0, STATE, 202, JSON, "{}");
+    reply(0, APPS, 200, JSON, ONE("KILLED", "KILLED"));
+    reply(0, APPS, 200, JSON, ONE("KILLED", "KILLED"));
+    assert_true(sg_yarn_end(yarn, TAG, &apps, &err));
+    check();
+    reply(0, APPS, 503, JSON, "");
+    reply(1, APPS, 503, JSON, "");
+    assert_false(sg_yarn_find(yarn, TAG, &apps, &err));
+    says("no ResourceManager answers");
+    check();
+}
+
 /* ---- pairs, and those that don't answer */
 
 static void a_standby_is_passed_by_and_the_active_one_remembered(void **state)
@@ -521,6 +543,7 @@ int main(void)
         test(one_that_may_not_be_killed_is_an_error),
         test(a_kill_that_comes_too_late_is_none),
         test(waits_for_one_that_is_just_ending),
+        test(who_is_in_a_hurry_waits_for_nothing),
         test(a_standby_is_passed_by_and_the_active_one_remembered),
         test(while_none_is_active_it_is_asked_again),
         test(one_that_nobody_answers_for_is_named),
