@@ -46,6 +46,9 @@ struct sg_slot_ask {
     int64_t memory;      /* what this one takes; more than there is: it runs alone */
     const char *node, *nonce;
     int64_t grace_ms; /* for processes of the dead */
+    /* Ends what else a dead holder may have left running; NULL: nothing. */
+    bool (*end)(void *ctx, const char *nonce, const char *run, struct sg_error *err);
+    void *ctx;
 };
 
 struct sg_slot {

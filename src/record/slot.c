@@ -156,6 +156,9 @@ static bool bury(const struct census *c, const char *path, const struct entry *e
     if (e->nonce && !sg_nonce_end(e->nonce, c->ask->grace_ms, &ended, &left, err))
         return sg_error_wrap(err, "end the processes of dead run %s", e->run ? e->run : "");
     *ret_gone = left == 0;
+    if (*ret_gone && e->nonce && c->ask->end &&
+        !c->ask->end(c->ask->ctx, e->nonce, e->run ? e->run : "", err))
+        return false;
     if (*ret_gone && unlink(path) != 0 && errno != ENOENT)
         return sg_error_set(err, SG_ERROR_SYSTEM, errno, "remove %s", path);
     return true;

@@ -156,12 +156,27 @@ static void say(char why[200], const char *what, const char *name, const char *h
         (void)snprintf(why, 200, "%s %s: held by another run", what, name);
 }
 
+/* Who holds room on a cluster holds it with its applications, too. */
+static bool end_applications(void *ctx, const char *nonce, const char *run, struct sg_error *err)
+{
+    struct sg_holds *h = ctx;
+    char names[300];
+    size_t killed;
+
+    return sg_dead_applications(h->c.yarn, nonce, run, &killed, names, sizeof(names), err);
+}
+
 static bool take_all(struct sg_holds *h, const struct sg_hold_ask *ask, struct sg_hold *hold,
                      bool *ret_held, char why[200], struct sg_error *err)
 {
     const struct sg_stage *s = ask->stage;
     struct sg_slot_ask slot = {
-        .size = 1, .node = ask->node, .nonce = ask->nonce, .grace_ms = s->grace_s * 1000
+        .size = 1,
+        .node = ask->node,
+        .nonce = ask->nonce,
+        .grace_ms = s->grace_s * 1000,
+        .end = h->c.yarn != NULL ? end_applications : NULL,
+        .ctx = h,
     };
     char holder[SG_SLOT_RUN] = "";
 
