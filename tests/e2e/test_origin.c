@@ -204,6 +204,34 @@ static void on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along(void
              __FILE__, __LINE__);
 }
 
+/* Tags of one's own would replace the one by which an attempt's applications are found. */
+static void tags_of_ones_own_are_kept_beside_the_attempts(void **state)
+{
+    struct e2e *t = *state;
+    const char *submit = "bash graphs/hourly/scripts/spark_submit.sh --master yarn";
+
+    set_up(t, "2024-01-01T01:06Z");
+    e2e_write(t, "bin/spark-submit", "#!/bin/sh\nfor w; do printf '[%s]' \"$w\"; done\necho\n");
+    e2e_write(t, "script.py", "");
+    e2e_write(t, "elsewhere/spark-defaults.conf", "spark.ui.port 1\n  spark.yarn.tags   a,b\n");
+    e2e_write(t, "run.sh",
+              e2e_text(t,
+                       "export STAGEGRAPH_YARN_TAG=stagegraph-1\n"
+                       "%s script.py\n"
+                       "%s --conf spark.yarn.tags=mine script.py\n"
+                       "export SPARK_CONF_DIR=elsewhere\n"
+                       "%s script.py\n"
+                       "%s --conf=spark.yarn.tags=mine script.py\n",
+                       submit, submit, submit, submit));
+    e2e_wait(e2e_start_argv(t, (const char *const[]){ "/bin/sh", "run.sh", NULL }), 0);
+    e2e_same(t->out,
+             "[--master][yarn][script.py]\n"
+             "[--master][yarn][--conf][spark.yarn.tags=mine,stagegraph-1][script.py]\n"
+             "[--conf][spark.yarn.tags=a,b,stagegraph-1][--master][yarn][script.py]\n"
+             "[--master][yarn][--conf=spark.yarn.tags=mine,stagegraph-1][script.py]\n",
+             __FILE__, __LINE__);
+}
+
 /* The command lines of the year, put together here: a stage's weeks from its first day on, the last
  * one cut off by the end of the range. */
 static void a_backfill_takes_a_year_week_by_week(void **state)
@@ -286,6 +314,7 @@ int main(void)
         e2e_test(hourly_makes_the_newest_hour_and_the_day_so_far),
         e2e_test(a_run_with_options_hands_them_to_the_jobs),
         e2e_test(on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along),
+        e2e_test(tags_of_ones_own_are_kept_beside_the_attempts),
         cmocka_unit_test_setup_teardown(a_backfill_takes_a_year_week_by_week, set_up_in_memory,
                                         e2e_teardown),
         e2e_test(the_wrapper_says_what_is_wrong),

@@ -17,6 +17,9 @@
 # SPARK_QUICK_START=no leaves all of that out, SPARK_QUICK_START=archive the second: for jobs whose
 # hours are minutes of work.
 #
+# The tag by which stagegraph finds the job's applications on YARN comes in SPARK_SUBMIT_OPTS; where
+# --conf spark.yarn.tags or spark-defaults.conf would replace it, it is put beside theirs.
+#
 # With --deploy-mode cluster the driver doesn't see our files: the list of inputs and the common
 # module go with the job.
 #
@@ -95,6 +98,26 @@ quick_start()
 }
 
 [ "${SPARK_QUICK_START:-yes}" = no ] || quick_start
+
+# keep_tag: among the tags that are given here, or by Spark's configuration.
+keep_tag()
+{
+    local i defaults tags
+    for ((i = 0; i < ${#submit[@]}; i++)); do
+        case ${submit[i]} in
+        spark.yarn.tags=* | --conf=spark.yarn.tags=*)
+            submit[i]+=,$STAGEGRAPH_YARN_TAG
+            defaults=none
+            ;;
+        esac
+    done
+    [ "${defaults:-}" != none ] || return 0
+    defaults=${SPARK_CONF_DIR:-$(dirname "$(dirname "$program")")/conf}/spark-defaults.conf
+    tags=$(sed -n 's/^[[:space:]]*spark\.yarn\.tags[[:space:]=]*//p' "$defaults" 2>/dev/null | tail -n 1)
+    [ -z "$tags" ] || submit=(--conf "spark.yarn.tags=$tags,$STAGEGRAPH_YARN_TAG" "${submit[@]}")
+}
+
+[ -z "${STAGEGRAPH_YARN_TAG:-}" ] || keep_tag
 
 # What the driver needs in cluster mode, as options before the script.
 if [[ " ${submit[*]} " == *" --deploy-mode cluster "* ]]; then
