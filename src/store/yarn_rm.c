@@ -122,8 +122,6 @@ static bool try_at(struct ask *q, size_t at)
     } else if (!ok) {
         (void)snprintf(why, TROUBLE_TEXT, "%.190s", err.text); /* for people; names the address */
     }
-    if (q->failed && ok)
-        (void)sg_error_wrap(q->err, "ResourceManager %s", base);
     return false;
 }
 
@@ -150,8 +148,11 @@ static bool try_all(struct ask *q)
     for (size_t i = 0; i < n && !q->failed; i++) {
         size_t at = (first + i) % n;
 
-        if (!try_at(q, at))
+        if (!try_at(q, at)) {
+            if (q->failed && strstr(q->err->text, q->rm->rms.bases[at]) == NULL)
+                (void)sg_error_wrap(q->err, "ResourceManager %s", q->rm->rms.bases[at]);
             continue;
+        }
         atomic_store(&q->rm->active, at);
         atomic_store(&q->rm->away, false);
         return true;

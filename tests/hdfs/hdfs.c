@@ -137,6 +137,29 @@ char *hdfs_client(struct e2e *t, const char *args)
     return e2e_read(t, "client.out");
 }
 
+/* ---- YARN */
+
+static const char client[] =
+    "json() { tr -d '\"{}' | tr , '\\n' | sed -n \"s/^$1://p\"; }\n"
+    "state() { curl -s --noproxy '*' --negotiate -u : $rm/apps/$1/state | json state; }\n"
+    "submit() {\n"
+    "    app=$(curl -s --noproxy '*' --negotiate -u : -X POST $rm/apps/new-application | json application-id)\n"
+    "    curl -s --noproxy '*' --negotiate -u : -X POST -H 'Content-Type: application/json' $rm/apps -d \"{\n"
+    "        \\\"application-id\\\":\\\"$app\\\",\\\"application-name\\\":\\\"sleeps\\\",\n"
+    "        \\\"application-type\\\":\\\"YARN\\\",\\\"max-app-attempts\\\":1,\n"
+    "        \\\"application-tags\\\":{\\\"tag\\\":[\\\"kind:test\\\",\n"
+    "                                          \\\"$STAGEGRAPH_YARN_TAG\\\"]},\n"
+    "        \\\"resource\\\":{\\\"memory\\\":64,\\\"vCores\\\":1},\\\"am-container-spec\\\":{\n"
+    "        \\\"commands\\\":{\\\"command\\\":\\\"echo \\$\\$ >$PWD/$app; exec sleep 600\\\"}}}\"\n"
+    "    while [ ! -s $app ]; do sleep 0.1; done\n"
+    "    echo $app >>apps\n"
+    "}\n";
+
+void hdfs_yarn_client(struct e2e *t)
+{
+    e2e_write(t, "client.sh", e2e_text(t, "rm=%s/ws/v1/cluster\n%s", hdfs_env("RM_URL"), client));
+}
+
 /* ---- a test's own place */
 
 char *hdfs_path(struct e2e *t, const char *path)

@@ -73,6 +73,13 @@ struct e2e_proc *hdfs_start_on(struct e2e *t, const char *host, const char *fmt,
 #define HDFS_CONTENDERS 16
 void hdfs_contend(struct e2e *t, size_t n, const char *node);
 
+/* ---- YARN: clusters of kind yarn, and secure */
+
+/* client.sh, for jobs: `submit` starts an application with the attempt's tag, a container that
+ * sleeps; its id is in $app then and a line of the file apps, the container's pid in a file of that
+ * name. It never registers, so it stays ACCEPTED. `state ID` says so. */
+void hdfs_yarn_client(struct e2e *t);
+
 /* ---- the proxy: see helpers/faultproxy.c */
 
 /* Starts it; what hdfs_root(t, "proxy") says then leads through it. */

@@ -185,6 +185,28 @@ static void a_token_may_be_renewed_and_cancelled_by_who_got_it(void **state)
     e2e_says(e2e_keep(t, a.body), "InvalidToken");
 }
 
+/* yarn.acl.enable: who has no name may not kill. */
+static void an_application_is_found_and_killed_with_a_ticket(void **state)
+{
+    struct e2e *t = *state;
+    const char *killed = "killed application_";
+
+    secure_flights(t);
+    hdfs_yarn_client(t);
+    e2e_does(t, "bronze", ". ./client.sh; submit; exit 3\n");
+    e2e_run(t, 1, "run --json=events bronze@2024-01-01T21");
+    e2e_says(t->err, killed);
+    e2e_says(e2e_read(t, "events"), "\"state\":\"KILLED\"");
+    e2e_run(t, 0, "check --yarn");
+    e2e_has_line(t->out, "ResourceManager http://localhost:*: ACTIVE, STARTED, version 3.*");
+    e2e_setenv(t, "KRB5CCNAME", "FILE:/nonexistent/ticket");
+    e2e_append(t, "stagegraph.ini", "[yarn]\n");
+    e2e_edit(t, "stagegraph.ini", "root = swebhdfs", "; = ");
+    e2e_edit(t, "stagegraph.ini", "[store]\n", "[store]\nroot = here\n");
+    e2e_run(t, 74, "check --yarn");
+    e2e_says(t->err, "it wants to know who we are (401): ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +219,7 @@ int main(void)
         hdfs_test(a_run_is_known_by_a_token_and_cancels_it),
         hdfs_test(a_token_that_has_ended_is_replaced_in_the_middle_of_a_run),
         hdfs_test(a_token_may_be_renewed_and_cancelled_by_who_got_it),
+        hdfs_test(an_application_is_found_and_killed_with_a_ticket),
     };
 
     hdfs_use("secure", false);

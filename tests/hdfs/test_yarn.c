@@ -1,35 +1,16 @@
 /*
- * yarn: jobs with applications on a real YARN, from a client that is as small as can be: it submits
- * a container that sleeps, over REST, with the attempt's tag. What these tests need is an
- * application that outlives its client. It never registers, so it stays ACCEPTED. This driver has
- * its cluster alone, for it kills the ResourceManager.
+ * yarn: jobs with applications on a real YARN, from a client that is as small as can be
+ * (hdfs_yarn_client): what these tests need is an application that outlives its client. This driver
+ * has its cluster alone, for it kills the ResourceManager.
  */
 #include "hdfs.h"
 
 #define HOUR "bronze@2024-01-01T21"
 
-/* For scripts of jobs. submit: leaves the id in $app and as a line of the file apps, and the
- * container's pid in a file of that name. state ID. */
-static const char client[] =
-    "json() { tr -d '\"{}' | tr , '\\n' | sed -n \"s/^$1://p\"; }\n"
-    "state() { curl -s --noproxy '*' $rm/apps/$1/state | json state; }\n"
-    "submit() {\n"
-    "    app=$(curl -s --noproxy '*' -X POST $rm/apps/new-application | json application-id)\n"
-    "    curl -s --noproxy '*' -X POST -H 'Content-Type: application/json' $rm/apps -d \"{\n"
-    "        \\\"application-id\\\":\\\"$app\\\",\\\"application-name\\\":\\\"sleeps\\\",\n"
-    "        \\\"application-type\\\":\\\"YARN\\\",\\\"max-app-attempts\\\":1,\n"
-    "        \\\"application-tags\\\":{\\\"tag\\\":[\\\"kind:test\\\",\n"
-    "                                          \\\"$STAGEGRAPH_YARN_TAG\\\"]},\n"
-    "        \\\"resource\\\":{\\\"memory\\\":64,\\\"vCores\\\":1},\\\"am-container-spec\\\":{\n"
-    "        \\\"commands\\\":{\\\"command\\\":\\\"echo \\$\\$ >$PWD/$app; exec sleep 600\\\"}}}\"\n"
-    "    while [ ! -s $app ]; do sleep 0.1; done\n"
-    "    echo $app >>apps\n"
-    "}\n";
-
 static void flights(struct e2e *t)
 {
     e2e_flights(t);
-    e2e_write(t, "client.sh", e2e_text(t, "rm=%s/ws/v1/cluster\n%s", hdfs_env("RM_URL"), client));
+    hdfs_yarn_client(t);
 }
 
 /* The state of the application in that line of apps, by curl alone. */
