@@ -146,8 +146,8 @@ bool sg_store_read(struct sg_store *s, const char *path, size_t limit, struct sg
  * `durable` the data are flushed too (sync = yes while the output is versioned). */
 bool sg_store_checksum(struct sg_store *s, const char *path, bool durable, struct sg_hash128 *ret,
                        const char **ret_algorithm, struct sg_error *err) SG_MUST;
-/* From now on a checksum, which may take minutes, ends soon with an error; all else goes on. From
- * any thread. */
+/* From now on nobody has patience: a checksum, which may take minutes, ends soon with an error, and
+ * so does what a store that doesn't answer is asked for. All else goes on. From any thread. */
 void sg_store_stop(struct sg_store *s);
 bool sg_store_is_stopped(const struct sg_store *s);
 /* Is somebody writing it now, as far as the store can tell? For files that are empty: a file that

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 
 #define USUAL_LIMIT ((size_t)64 << 10)
+#define STOPPED_NS  SG_NS_PER_S /* what a request still has when all are stopped */
 
 /* What is going on while one request is under way. */
 struct call {
@@ -21,13 +22,15 @@ struct call {
     CURL *curl;
     struct sg_http_answer *answer;
     struct sg_error *err;
-    bool failed;   /* err is set */
-    bool given_up; /* by on_body */
-    bool sent;     /* the request, or a part of it, may have left */
-    bool answered; /* something came back since */
-    bool headed;   /* all of its header lines did */
-    bool refused;  /* libcurl was not allowed to send it again */
-    int sys;       /* why there is no socket */
+    bool failed;            /* err is set */
+    bool given_up;          /* by on_body */
+    bool sent;              /* the request, or a part of it, may have left */
+    bool answered;          /* something came back since */
+    bool headed;            /* all of its header lines did */
+    bool refused;           /* libcurl was not allowed to send it again */
+    int sys;                /* why there is no socket */
+    bool dropped;           /* all are stopped */
+    struct sg_mono stopped; /* when that was seen; 0: not yet */
 };
 
 struct conn {
@@ -37,6 +40,7 @@ struct conn {
 
 struct sg_http {
     bool negotiate;
+    const atomic_bool *stopped;
     bool global; /* curl_global_init succeeded */
     CURLSH *share;
     pthread_mutex_t share_lock[CURL_LOCK_DATA_LAST];
@@ -146,6 +150,21 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
     return c->failed ? CURL_WRITEFUNC_ERROR : n;
 }
 
+/* Called once a second at least. */
+static int on_progress(void *ctx, curl_off_t all_down, curl_off_t down, curl_off_t all_up,
+                       curl_off_t up)
+{
+    struct call *c = ctx;
+
+    (void)all_down, (void)down, (void)all_up, (void)up;
+    if (c->http->stopped == NULL || !atomic_load(c->http->stopped))
+        return 0;
+    if (c->stopped.ns == 0)
+        c->stopped = sg_mono_now();
+    c->dropped = sg_mono_now().ns - c->stopped.ns >= STOPPED_NS;
+    return c->dropped;
+}
+
 /* That Kerberos has no ticket for us libcurl says nowhere else. */
 static int on_talk(CURL *curl, curl_infotype type, char *text, size_t n, void *ctx)
 {
@@ -201,6 +220,8 @@ static bool set_usual(const struct sg_http *h, const struct sg_http_config *conf
            curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, before_sending) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_DEBUGFUNCTION, on_talk) == CURLE_OK;
 }
 
@@ -259,6 +280,7 @@ bool sg_http_open(const struct sg_http_config *config, struct sg_http **ret, str
     if (h == NULL)
         return sg_error_set(err, SG_ERROR_MEMORY, errno, "connections");
     h->negotiate = config->negotiate;
+    h->stopped = config->stopped;
     make_locks(h);
     /* Counted by libcurl, and safe in threads since its 7.84. */
     h->global = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
@@ -345,6 +367,7 @@ static bool set_call(CURL *c, struct call *call)
            curl_easy_setopt(c, CURLOPT_PREREQDATA, call) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_HEADERDATA, call) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEDATA, call) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFODATA, call) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_DEBUGDATA, call) == CURLE_OK;
 }
 
@@ -526,6 +549,8 @@ static const char *plain_reason(const struct call *c, CURLcode code, char *reaso
 
     if (c->given_up)
         return "given up";
+    if (c->dropped)
+        return "no answer, and nobody waits for it any longer";
     if (c->refused)
         return "the connection was closed before an answer came";
     if (reason[0] == '\0' ||

@@ -207,7 +207,8 @@ static bool open_http(struct sg_webhdfs *w, const struct sg_store_config *config
                                        config->connections > 0 ? (unsigned)config->connections : 16,
                                    .negotiate = w->kerberos,
                                    .ca = config->ca,
-                                   .connect_ms = CONNECT_MS };
+                                   .connect_ms = CONNECT_MS,
+                                   .stopped = &w->base.stopped };
 
     /* Two attempts within the deadline, so that the other one of a pair has its chance. */
     if (http.connect_ms > w->deadline_ms / 2)

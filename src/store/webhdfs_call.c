@@ -20,6 +20,7 @@
 
 #define ANSWER_LIMIT     ((size_t)1 << 20)
 #define LONGEST_PAUSE_MS 5000
+#define NAP_MS           200 /* how soon a pause notices that the store was stopped */
 #define SHORTEST_TRY_MS  1000
 #define MAX_NAMENODES    8 /* whose troubles are told one by one */
 #define TROUBLE_TEXT     300
@@ -542,7 +543,10 @@ static enum verdict give_up(struct call *c, bool late)
                          n != 0 && c->trouble[i][0] != '\0' ? "; " : "", c->trouble[i]);
         n += m > 0 ? (size_t)m : 0;
     }
-    if (late)
+    if (atomic_load(&c->w->base.stopped))
+        sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: given up: %s", c->op->op, f.root,
+                     f.slash, f.rel, all);
+    else if (late)
         sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: not done within %lld s: %s", c->op->op,
                      f.root, f.slash, f.rel, (long long)(c->w->deadline_ms / 1000), all);
     else
@@ -554,15 +558,23 @@ static enum verdict give_up(struct call *c, bool late)
 void wh_patience_init(const struct sg_webhdfs *w, struct wh_patience *ret)
 {
     *ret = (struct wh_patience){ .until.ns = sg_mono_now().ns + w->deadline_ms * SG_NS_PER_MS,
-                                 .pause_ms = w->pause_ms };
+                                 .pause_ms = w->pause_ms,
+                                 .stopped = &w->base.stopped };
+}
+
+static void sleep_until(int64_t ns)
+{
+    const struct timespec until = { .tv_sec = ns / SG_NS_PER_S, .tv_nsec = ns % SG_NS_PER_S };
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+        ; /* interrupted */
 }
 
 /* Half to all of the pause, so that those who failed together don't come back together. */
 bool wh_wait(struct wh_patience *p)
 {
-    struct timespec until;
     uint32_t random = 0;
-    int64_t ns, end;
+    int64_t ns, end, now;
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
         random = 0; /* then it's half */
@@ -571,10 +583,9 @@ bool wh_wait(struct wh_patience *p)
     if (end >= p->until.ns)
         return false;
     p->pause_ms = p->pause_ms * 2 < LONGEST_PAUSE_MS ? p->pause_ms * 2 : LONGEST_PAUSE_MS;
-    until = (struct timespec){ .tv_sec = end / SG_NS_PER_S, .tv_nsec = end % SG_NS_PER_S };
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
-        ; /* interrupted */
-    return true;
+    while (!atomic_load(p->stopped) && (now = sg_mono_now().ns) < end)
+        sleep_until(end - now < NAP_MS * SG_NS_PER_MS ? end : now + NAP_MS * SG_NS_PER_MS);
+    return !atomic_load(p->stopped);
 }
 
 static enum verdict try_all(struct call *c)

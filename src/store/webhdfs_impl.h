@@ -125,9 +125,11 @@ bool wh_is_absent(const struct wh_fault *fault);
 struct wh_patience {
     struct sg_mono until;
     int64_t pause_ms;
+    const atomic_bool *stopped; /* the store's */
 };
 void wh_patience_init(const struct sg_webhdfs *w, struct wh_patience *ret); /* all of `deadline` */
-bool wh_wait(struct wh_patience *p); /* false, at once: the time would be over */
+/* False, at once: the time would be over. Or soon: the store was stopped. */
+bool wh_wait(struct wh_patience *p);
 /* Adds text percent-encoded for a path ('/' kept) or a query value. */
 bool wh_add_path(struct sg_buf *out, const char *path, struct sg_error *err) SG_MUST;
 bool wh_add_value(struct sg_buf *out, const char *text, struct sg_error *err) SG_MUST;

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -193,6 +194,34 @@ static void what_has_answered_before_is_waited_for_until_the_deadline(void **sta
     assert_says("Connection refused");
     peers[0] = http_peer_open();
     peers[1] = http_peer_open();
+}
+
+static void *make_a_dir(void *done)
+{
+    *(bool *)done = sg_store_make_dir(store, "d", &err);
+    return NULL;
+}
+
+static void once_it_is_stopped_nothing_is_waited_for(void **state)
+{
+    const struct http_reply hangs = { .times = HTTP_ALWAYS, .silent = true, .end = HTTP_HANG };
+    const struct sg_mono begun = sg_mono_now();
+    pthread_t thread;
+    bool done = true;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        http_peer_reply(peers[i], &hangs);
+    assert_int_equal(pthread_create(&thread, NULL, make_a_dir, &done), 0);
+    http_peer_wait(peers[0], 1);
+    sg_store_stop(store);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(done);
+    assert_int_equal(err.code, SG_ERROR_AWAY);
+    assert_says("MKDIRS /w/d: given up: http://127.0.0.1:");
+    assert_says("no answer, and nobody waits for it any longer");
+    if (sg_mono_now().ns - begun.ns > 20 * SG_NS_PER_S) /* of the 60 that it has */
+        fail_msg("it went on for %lld s", (long long)((sg_mono_now().ns - begun.ns) / SG_NS_PER_S));
 }
 
 /* ---- exceptions */
@@ -727,6 +756,7 @@ int main(void)
         T(a_name_node_that_is_down_is_passed_over),
         T(where_nothing_ever_answered_the_first_refusal_of_all_is_the_end),
         T(what_has_answered_before_is_waited_for_until_the_deadline),
+        T(once_it_is_stopped_nothing_is_waited_for),
         T(what_can_pass_is_tried_again_and_nothing_else),
         T(an_error_names_operation_path_address_exception_and_the_first_line),
         T(a_page_is_no_answer),
