@@ -245,6 +245,28 @@ static bool lacks_authority(struct sg_load *l, const char *value, unsigned line)
     return false;
 }
 
+/* What HDFS refuses in a path, and only once something is made there. */
+static bool is_no_hdfs_path(struct sg_load *l, const char *value, unsigned line)
+{
+    const char *at = strstr(value, "://"), *bad = NULL;
+    size_t n;
+
+    if (at == NULL || strncmp(value, "file:", 5) == 0)
+        return false;
+    for (at += 3 + strcspn(at + 3, "/"); *at != '\0' && bad == NULL; at += n) {
+        n = 1 + strcspn(at + 1, "/");
+        if (memchr(at, ':', n) != NULL)
+            bad = "colon";
+        else if (n == 2 && at[1] == '.')
+            bad = ".";
+        else if (n == 3 && at[1] == '.' && at[2] == '.')
+            bad = "..";
+    }
+    if (bad != NULL)
+        SG_LOAD_WRONG(l, line, "root = %s: HDFS takes no %s in a path", value, bad);
+    return bad != NULL;
+}
+
 /* hdfs:// and its like as they are, paths made absolute; no slash at the end. */
 static bool set_root(struct sg_load *l, const char *value, unsigned line)
 {
@@ -274,6 +296,8 @@ static bool set_root(struct sg_load *l, const char *value, unsigned line)
                       value, sg_near_text(&n, sg_text_nearest(scheme, schemes, 4)));
         return true;
     }
+    if (is_no_hdfs_path(l, value, line))
+        return true;
     rest = mark != NULL ? mark + (mark[1] == '/' && mark[2] == '/' ? 3 : 1) : value;
     if (mark != NULL && strcmp(scheme, "file") == 0 && *rest != '/') {
         SG_LOAD_WRONG(l, line, "root = %s: write file:///DIRECTORY, or the path alone", value);

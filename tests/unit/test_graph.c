@@ -883,6 +883,7 @@ static void the_root_is_a_uri_or_a_path_from_the_graph_file(void **state)
         { "file:///data/w/", "file:///data/w", true },
         { "file:/data/w", "file:/data/w", true },
         { "hdfs://ns1/w/", "hdfs://ns1/w", true },
+        { "hdfs://ns1:8020/w/.x/..y/a.", "hdfs://ns1:8020/w/.x/..y/a.", true },
         { "hdfs:///", "hdfs:///", true },
         { "webhdfs://host:9870/w", "webhdfs://host:9870/w", true },
     };
@@ -895,6 +896,11 @@ static void the_root_is_a_uri_or_a_path_from_the_graph_file(void **state)
                         "webhdfs swebhdfs); did you mean hdfs?" },
         { "file://w", "g.ini:2: root = file://w: write file:///DIRECTORY, or the path alone" },
         { "hdfs:/w", "g.ini:2: root = hdfs:/w: write hdfs://NAMESERVICE/DIRECTORY" },
+        { "hdfs://ns1:8020/w/a:b/x", "g.ini:2: root = hdfs://ns1:8020/w/a:b/x: HDFS takes no colon "
+                                     "in a path" },
+        { "webhdfs://h/w/../x", "g.ini:2: root = webhdfs://h/w/../x: HDFS takes no .. in a path" },
+        { "hdfs://ns1/w/..", "g.ini:2: root = hdfs://ns1/w/..: HDFS takes no .. in a path" },
+        { "hdfs://ns1/./w", "g.ini:2: root = hdfs://ns1/./w: HDFS takes no . in a path" },
         { "~/w", "g.ini:2: root = ~/w: no shell reads this, and it takes no variables: write ~ "
                  "out" },
         { "${HOME}/w", "g.ini:2: root = ${HOME}/w: no shell reads this, and it takes no "
