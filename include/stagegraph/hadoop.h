@@ -58,7 +58,7 @@ struct sg_namenodes {
  *
  * https is for swebhdfs and where dfs.http.policy is HTTPS_ONLY. An address without a host, or of
  * all interfaces (0.0.0.0), has the host of the rpc-address; its default ports are 9870 and 9871.
- * Errors: code graph, naming the root, what was looked for and in which directory.
+ * Errors: code graph, naming what was looked for and in which directory, not the root.
  */
 bool sg_hadoop_namenodes(const struct sg_hadoop *h, struct sg_arena *a, const char *root,
                          struct sg_namenodes *ret, struct sg_error *err) SG_MUST;

@@ -25,7 +25,6 @@ struct address {
 struct asked {
     const struct sg_hadoop *h;
     struct sg_arena *a;
-    const char *root;
     struct sg_error *err;
 };
 
@@ -33,8 +32,7 @@ static bool get(const struct asked *q, const char *key, const char *suffix, cons
 {
     const char *name = sg_arena_printf(q->a, q->err, "%s%s", key, suffix);
 
-    return name != NULL && (sg_hadoop_get(q->h, q->a, name, ret, q->err) ||
-                            sg_error_wrap(q->err, "root %s", q->root));
+    return name != NULL && sg_hadoop_get(q->h, q->a, name, ret, q->err);
 }
 
 /* Always false: what was not found, and where it was looked for. */
@@ -44,17 +42,15 @@ static bool lacking(const struct asked *q, const char *what)
 
     if (*dir == '\0')
         return sg_error_set(q->err, SG_ERROR_GRAPH, 0,
-                            "root %s: %s: no directory of Hadoop's configuration is set "
-                            "(HADOOP_CONF_DIR)",
-                            q->root, what);
+                            "%s: no directory of Hadoop's configuration is set (HADOOP_CONF_DIR)",
+                            what);
     if (q->h->files == 0)
         return sg_error_set(q->err, SG_ERROR_GRAPH, 0,
-                            "root %s: %s: there is no core-site.xml or hdfs-site.xml in %s",
-                            q->root, what, dir);
-    return sg_error_set(q->err, SG_ERROR_GRAPH, 0, "root %s: %s in %s", q->root, what, dir);
+                            "%s: there is no core-site.xml or hdfs-site.xml in %s", what, dir);
+    return sg_error_set(q->err, SG_ERROR_GRAPH, 0, "%s in %s", what, dir);
 }
 
-/* "host:port", "host", ":port", "[::1]:port"; `what` names it in an error. */
+/* "host:port", "host", ":port", "[::1]:port"; `what` is the key that has it, "" for the root. */
 static bool split(const struct asked *q, const char *what, struct sg_span text, struct address *ret)
 {
     const char *whole = sg_arena_copy(q->a, text, q->err);
@@ -67,8 +63,10 @@ static bool split(const struct asked *q, const char *what, struct sg_span text, 
     if (host > text.len || strpbrk(whole, "${}/@?# \t") != NULL ||
         (whole[host] != '\0' && (whole[host] != ':' || !sg_text_int(whole + host + 1, &at.port) ||
                                  at.port < 1 || at.port > 65535)))
-        return sg_error_set(q->err, SG_ERROR_GRAPH, 0, "root %s: %s%s%s is no HOST:PORT", q->root,
-                            what, *what != '\0' ? " = " : "", whole);
+        return *what == '\0'
+                   ? sg_error_set(q->err, SG_ERROR_GRAPH, 0, "%s is no HOST:PORT", whole)
+                   : sg_error_set(q->err, SG_ERROR_GRAPH, 0, "%s = %s is no HOST:PORT in %s", what,
+                                  whole, q->h->dir);
     at.host = sg_arena_copy(q->a, (struct sg_span){ whole, host }, q->err);
     if (at.host == NULL)
         return false;
@@ -338,7 +336,7 @@ static bool find_bases(const struct asked *q, enum scheme scheme, struct sg_span
     if (nn->n > 0)
         return true;
     if (*at.host == '\0')
-        return sg_error_set(q->err, SG_ERROR_GRAPH, 0, "root %s: its host is missing", q->root);
+        return sg_error_set(q->err, SG_ERROR_GRAPH, 0, "its host is missing");
     nn->bases = SG_ARENA_NEW(q->a, 1, const char *, q->err);
     if (nn->bases == NULL)
         return false;
@@ -360,7 +358,7 @@ static bool take_default(const struct asked *q, enum scheme *scheme, struct sg_s
 bool sg_hadoop_namenodes(const struct sg_hadoop *h, struct sg_arena *a, const char *root,
                          struct sg_namenodes *ret, struct sg_error *err)
 {
-    const struct asked q = { h, a, root, err };
+    const struct asked q = { h, a, err };
     const char *policy, *security, *prefix, *path;
     struct sg_span authority;
     enum scheme scheme;
@@ -368,8 +366,7 @@ bool sg_hadoop_namenodes(const struct sg_hadoop *h, struct sg_arena *a, const ch
     bool tls;
 
     if (!split_uri(root, &scheme, &authority, &path))
-        return sg_error_set(err, SG_ERROR_GRAPH, 0,
-                            "root %s: not hdfs://, webhdfs:// or swebhdfs://", root);
+        return sg_error_set(err, SG_ERROR_GRAPH, 0, "not hdfs://, webhdfs:// or swebhdfs://");
     tls = scheme == SWEBHDFS;
     if (!split_path(&q, scheme, path, &prefix, &nn.path) ||
         (authority.len == 0 && !take_default(&q, &scheme, &authority)) ||

@@ -328,7 +328,6 @@ static void check_roots(const char *core, const char *const (*rows)[4], size_t n
             if (rows[i][1] != NULL)
                 fail_msg("%s", err.text);
             check_error(rows[i][0], &err, rows[i][3]);
-            check_error(rows[i][0], &err, rows[i][0]);
             continue;
         }
         if (rows[i][1] == NULL)

@@ -745,7 +745,12 @@ static void a_root_that_can_not_be_resolved_is_an_error_of_the_graph(void **stat
     (void)state;
     assert_false(try_open("hdfs://ns9/w", "auto"));
     assert_int_equal(err.code, SG_ERROR_GRAPH);
-    assert_says("ns9");
+    assert_int_equal(strncmp(err.text, "root hdfs://ns9/w: ns9 is no nameservice", 39), 0);
+    configure("<property><name>dfs.namenode.http-address.ns1.a</name><value>h:port</value>"
+              "</property>");
+    assert_false(try_open("hdfs://ns1/w", "auto"));
+    assert_says("root hdfs://ns1/w: dfs.namenode.http-address.ns1.a = h:port is no HOST:PORT in ");
+    assert_says(conf.dir);
 }
 
 int main(void)
