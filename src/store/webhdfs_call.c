@@ -224,13 +224,26 @@ static void find_title(const struct sg_http_answer *a, char *ret, size_t cap)
     set_text(ret, cap, raw);
 }
 
+/* The first line of a plain text, as an RPC port has one; not what it may tell of our query. */
+static bool find_words(const struct sg_http_answer *a, char *ret, size_t cap)
+{
+    const char *text = sg_buf_text(&a->body);
+    char raw[160];
+
+    if (strncmp(sg_buf_text(&a->content_type), "text/plain", 10) != 0)
+        return false;
+    snprintf(raw, sizeof(raw), "%.*s", (int)strcspn(text, "?\r\n"), text);
+    set_text(ret, cap, raw);
+    return ret[0] != '\0';
+}
+
 static void read_fault(struct call *c)
 {
     struct sg_span body = sg_buf_span(&c->answer->body);
     struct sg_buf name = SG_BUF_INIT, message = SG_BUF_INIT;
     struct sg_error ignored = SG_ERROR_INIT;
     struct wh_fault *f = c->fault;
-    char title[200], to[120];
+    char title[200], words[280], to[120];
     bool found = false;
 
     f->exception[0] = f->message[0] = '\0';
@@ -246,6 +259,8 @@ static void read_fault(struct call *c)
         snprintf(f->message, sizeof(f->message),
                  "HTTP %d with an HTML page%s%s: no WebHDFS there, or a proxy before it", f->status,
                  title[0] != '\0' ? " " : "", title);
+    } else if (find_words(c->answer, words, sizeof(words))) {
+        snprintf(f->message, sizeof(f->message), "HTTP %d: %s", f->status, words);
     } else {
         snprintf(f->message, sizeof(f->message), "HTTP %d without a word", f->status);
     }
@@ -535,6 +550,8 @@ static void note_trouble(struct call *c, size_t at)
 static enum verdict give_up(struct call *c, bool late)
 {
     struct full f = full_of(c->w, c->op->path);
+    const bool tls = strncmp(c->w->nn.bases[0], "https:", 6) == 0;
+    const char *hint = "";
     char all[2 * TROUBLE_TEXT + 40] = "";
     size_t n = 0;
 
@@ -543,12 +560,15 @@ static enum verdict give_up(struct call *c, bool late)
                          n != 0 && c->trouble[i][0] != '\0' ? "; " : "", c->trouble[i]);
         n += m > 0 ? (size_t)m : 0;
     }
+    if (!atomic_load(&c->w->answered))
+        hint = tls ? "; nothing has answered yet: is it a NameNode's port for HTTPS?"
+                   : "; nothing has answered yet: is it a NameNode's port for HTTP, without TLS?";
     if (atomic_load(&c->w->base.stopped))
         sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: given up: %s", c->op->op, f.root,
                      f.slash, f.rel, all);
     else if (late)
-        sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: not done within %lld s: %s", c->op->op,
-                     f.root, f.slash, f.rel, (long long)(c->w->deadline_ms / 1000), all);
+        sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: not done within %lld s: %s%s", c->op->op,
+                     f.root, f.slash, f.rel, (long long)(c->w->deadline_ms / 1000), all, hint);
     else
         sg_error_set(c->err, SG_ERROR_AWAY, 0, "%s %s%s%s: %s", c->op->op, f.root, f.slash, f.rel,
                      all);

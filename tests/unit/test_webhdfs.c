@@ -178,6 +178,20 @@ static void where_nothing_ever_answered_the_first_refusal_of_all_is_the_end(void
     peers[1] = http_peer_open();
 }
 
+static void where_nothing_ever_answered_the_deadline_asks_for_the_port(void **state)
+{
+    const struct http_reply drops = { .times = HTTP_ALWAYS, .silent = true, .end = HTTP_DROP };
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        http_peer_reply(peers[i], &drops);
+    wh_of(store)->deadline_ms = 300;
+    wh_of(store)->pause_ms = 100;
+    assert_false(sg_store_stat(store, "", &entry, &err));
+    assert_says("not done within 0 s: http://127.0.0.1:");
+    assert_says("; nothing has answered yet: is it a NameNode's port for HTTP, without TLS?");
+}
+
 static void what_has_answered_before_is_waited_for_until_the_deadline(void **state)
 {
     (void)state;
@@ -302,6 +316,14 @@ static void a_page_is_no_answer(void **state)
     reply(0, NULL, 302, HTML "Location: https://sso.example/login?ticket=" SECRET "\r\n", page);
     assert_false(sg_store_stat(store, "", &entry, &err));
     assert_says("HTTP 302: it sends us to https://sso.example");
+    assert_null(strstr(err.text, SECRET));
+    reply(0, NULL, 404, "Content-Type: text/plain\r\n",
+          "It looks like you are making an HTTP request to a Hadoop IPC port. More.\r\n");
+    assert_false(sg_store_stat(store, "", &entry, &err));
+    assert_says("HTTP 404: It looks like you are making an HTTP request to a Hadoop IPC port");
+    reply(0, NULL, 400, "Content-Type: text/plain\r\n", "no /w?op=X&delegation=" SECRET " here");
+    assert_false(sg_store_stat(store, "", &entry, &err));
+    assert_says("HTTP 400: no /w");
     assert_null(strstr(err.text, SECRET));
     check();
 }
@@ -760,6 +782,7 @@ int main(void)
         T(what_the_standby_refuses_the_active_one_is_asked),
         T(a_name_node_that_is_down_is_passed_over),
         T(where_nothing_ever_answered_the_first_refusal_of_all_is_the_end),
+        T(where_nothing_ever_answered_the_deadline_asks_for_the_port),
         T(what_has_answered_before_is_waited_for_until_the_deadline),
         T(once_it_is_stopped_nothing_is_waited_for),
         T(what_can_pass_is_tried_again_and_nothing_else),
