@@ -449,13 +449,23 @@ static int hog(const char *arg)
     return 0;
 }
 
+/* On a busy machine one might be gone before the other has all of its own. */
 static int hogs(const char *arg)
 {
-    if (fork_noted()) {
-        hog(arg);
+    int full[2], seen[2];
+    bool child;
+    char c = 0;
+
+    if (pipe(full) != 0 || pipe(seen) != 0)
+        _exit(88);
+    child = fork_noted();
+    touch_mib(arg);
+    if (child ? write(full[1], &c, 1) != 1 || read(seen[0], &c, 1) != 1
+              : read(full[0], &c, 1) != 1 || write(seen[1], &c, 1) != 1)
+        _exit(88);
+    doze_ms(HELD_MS);
+    if (child)
         _exit(0);
-    }
-    hog(arg);
     (void)wait(NULL);
     return 0;
 }
