@@ -13,7 +13,9 @@ END
 # shared FILE: how many classes came from Spark's archive, by the JVM's log of what it loads.
 shared() { grep -c 'source: shared objects file (top)' "$1"; }
 
-archive=$(echo "$SPARK_ARCHIVE_DIR"/*.jsa)
+# Those of other JVMs may lie beside it.
+# shellcheck source-path=SCRIPTDIR source=../../graphs/hourly/scripts/spark_start.sh
+archive=$(. "$HOURLY/scripts/spark_start.sh" && spark_archive "$(type -P spark-submit)")
 [ -s "$archive" ] || { echo "no archive: $archive"; exit 1; }
 SPARK_SUBMIT_OPTS="-Xlog:class+load:file=loaded" submit 3 job.py 3
 expect "the output" "$(cat log)" "rows 3"
