@@ -6,6 +6,9 @@
 set -u
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "$0")" && pwd -P)
+# Spark and YARN ask for the address of this host's own name and end where nobody knows it.
+getent hosts "$(uname -n)" >/dev/null ||
+    exec unshare --uts bash -c 'hostname localhost && exec bash "$@"' bash "$here/run.sh" "$@"
 mkdir -p "${SPARK_CACHE:=build/spark}" || exit 1
 cache=$(cd "$SPARK_CACHE" && pwd -P)
 export HOURLY=$here/../../graphs/hourly
