@@ -23,7 +23,18 @@ struct sg_marked {
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define N_SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
-static void hold_signals(struct sg_marking *m)
+/* On the watch's thread: whoever asks twice doesn't wait for a store that is away. */
+static void hurry(void *ctx)
+{
+    struct sg_marking *m = ctx;
+    struct sg_yarn *yarn = atomic_load(&m->yarn);
+
+    sg_store_stop(m->cli->store);
+    if (yarn)
+        sg_yarn_hurry(yarn);
+}
+
+static bool hold_signals(struct sg_marking *m, struct sg_error *err)
 {
     struct sigaction old;
     sigset_t set;
@@ -33,6 +44,10 @@ static void hold_signals(struct sg_marking *m)
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaddset(&set, signals[i]);
     (void)sigprocmask(SIG_BLOCK, &set, &m->before); /* can't fail with these arguments */
+    if (sg_watch_start(&m->watch, &set, hurry, m, err))
+        return true;
+    (void)sigprocmask(SIG_SETMASK, &m->before, NULL);
+    return false;
 }
 
 /* ---- events: docs/formats.md, "Events" */
@@ -167,6 +182,7 @@ bool sg_marking_enter(struct sg_marking *m, struct sg_error *err)
         !sg_state_enter(m->cli, m->run_id, tell_notice, m, &m->state, err))
         return false;
     m->run.yarn = m->cli->yarn;
+    atomic_store(&m->yarn, m->cli->yarn);
     m->entered = true;
     r = history_run(m);
     if (m->state.history)
@@ -236,19 +252,17 @@ bool sg_marking_open(struct sg_cli *cli, const char *taken, struct sg_marking *r
     ret->run.store = cli->store;
     ret->run.environ_ = cli->environ_;
     ret->run.run_id = ret->run_id;
-    hold_signals(ret);
+    if (!hold_signals(ret, err)) {
+        sg_outputs_close(&ret->outs);
+        return false;
+    }
     tell_started(ret);
     return true;
 }
 
 bool sg_marking_interrupted(struct sg_marking *m)
 {
-    sigset_t set;
-
-    if (m->cli->signo == 0 && sigpending(&set) == 0)
-        for (size_t i = 0; i < N_SIGNALS && m->cli->signo == 0; i++)
-            if (sigismember(&set, signals[i]) == 1)
-                m->cli->signo = signals[i];
+    m->cli->signo = sg_watch_signo(&m->watch);
     return m->cli->signo != 0;
 }
 
@@ -327,12 +341,13 @@ void sg_marking_table(struct sg_marking *m, const char *taken)
 
 void sg_marking_close(struct sg_marking *m, int exit_status)
 {
-    if (m->cli->signo != 0)
+    if (sg_marking_interrupted(m))
         exit_status = 128 + m->cli->signo;
     tell_finished(m, exit_status);
     record_end(m, exit_status);
     sg_state_leave(m->cli, m->run_id, &m->state);
     sg_outputs_close(&m->outs);
-    if (m->cli->signo == 0) /* else main lets it through, once all is put away */
+    sg_watch_stop(&m->watch);
+    if (!sg_marking_interrupted(m)) /* else main lets it through, once all is put away */
         (void)sigprocmask(SIG_SETMASK, &m->before, NULL);
 }

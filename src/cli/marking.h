@@ -20,6 +20,7 @@
 
 #include "outputs.h"
 #include "state.h"
+#include "watch.h"
 
 struct sg_cli;
 struct sg_marked; /* contiguous nodes of a stage that came out alike */
@@ -29,8 +30,10 @@ struct sg_marking {
     struct sg_outputs outs;
     char run_id[SG_RUN_ID_TEXT];
     struct sg_attempt_run run;
-    sigset_t before;   /* what was blocked */
-    const char *taken; /* the result of a node that was marked: "accepted" */
+    sigset_t before; /* what was blocked */
+    struct sg_watch watch;
+    _Atomic(struct sg_yarn *) yarn; /* what a second signal hurries; NULL: not asked yet */
+    const char *taken;              /* the result of a node that was marked: "accepted" */
     uint32_t reasons;
     bool dry; /* -n */
     bool entered;
@@ -41,7 +44,8 @@ struct sg_marking {
     size_t n_groups, cap_groups;
 };
 
-/* Plans cli->request unless that is done, and from here on INT, TERM and HUP wait. */
+/* Plans cli->request unless that is done, and from here on INT, TERM and HUP wait; a second of them
+ * stops the store. */
 bool sg_marking_open(struct sg_cli *cli, const char *taken, struct sg_marking *ret,
                      struct sg_error *err) SG_MUST;
 /* Before the first node that is to change: from here on it is a run that is alive. Whoever finds

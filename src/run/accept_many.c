@@ -3,10 +3,13 @@
  * order; the first failure, or whoever wants an end, lets nothing more begin.
  */
 #include <pthread.h>
+#include <time.h>
 
 #include "stagegraph/accept.h"
+#include "stagegraph/clock.h"
 
 #define THREADS 64u /* at most */
+#define LOOK_MS 100 /* how soon an end is noticed */
 
 struct many {
     const struct sg_attempt_run *run;
@@ -58,14 +61,25 @@ static void *accept_items(void *arg)
     return NULL;
 }
 
+static struct timespec soon(void)
+{
+    const int64_t ns = sg_mono_now().ns + LOOK_MS * SG_NS_PER_MS;
+
+    return (struct timespec){ .tv_sec = ns / SG_NS_PER_S, .tv_nsec = ns % SG_NS_PER_S };
+}
+
 /* False: it will not be done, for there is an end. */
 static bool wait_for(struct many *m, const struct sg_accept_item *i)
 {
+    struct timespec until;
     bool done;
 
     (void)pthread_mutex_lock(&m->lock);
-    while (!i->done && !m->stop)
-        (void)pthread_cond_wait(&m->done, &m->lock);
+    while (!i->done && !m->stop) {
+        until = soon(); /* while it waits for the store, others must not begin after an end */
+        (void)pthread_cond_clockwait(&m->done, &m->lock, CLOCK_MONOTONIC, &until);
+        m->stop = m->stop || m->ask->ends(m->ask->ctx);
+    }
     done = i->done;
     (void)pthread_mutex_unlock(&m->lock);
     return done;

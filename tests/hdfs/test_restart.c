@@ -2,7 +2,10 @@
  * restart: the NameNode goes away in the middle of a run, for a while or for good. This driver has
  * its cluster alone.
  */
+#include <signal.h>
+
 #include "hdfs.h"
+#include "stagegraph/clock.h"
 
 static const char hour[] = "bronze@2024-01-01T22";
 
@@ -77,6 +80,44 @@ static void a_store_that_stays_away_ends_the_run_and_resume_finishes_it(void **s
     hdfs_is_tidy(t);
 }
 
+/* The second signal is no wait for the deadline, which is two minutes. */
+static void dies_of_the_second_signal(struct e2e *t, const char *command)
+{
+    struct e2e_proc *p;
+    int64_t began;
+
+    hdfs_spoil(t, "change 1 0 refuse 403 SafeModeException starting\n");
+    p = e2e_start(t, "%s", command);
+    while (hdfs_requests(t, " refuse") == 0) {
+        assert_false(e2e_is_over(p));
+        e2e_pause(t, 100);
+    }
+    e2e_kill(p, SIGINT);
+    e2e_pause(t, 1000);
+    assert_false(e2e_is_over(p)); /* what has begun is ended, if the store comes back */
+    began = sg_mono_now().ns;
+    e2e_kill(p, SIGINT);
+    e2e_wait(p, E2E_DIED(SIGINT));
+    if (sg_mono_now().ns - began > 20 * SG_NS_PER_S)
+        e2e_fail(t, "%s: took %lld s", command,
+                 (long long)((sg_mono_now().ns - began) / SG_NS_PER_S));
+    hdfs_spoil(t, "");
+}
+
+static void accept_and_invalidate_do_not_wait_after_a_second_signal(void **state)
+{
+    struct e2e *t = *state;
+
+    hdfs_proxy(t);
+    hdfs_flights(t, hdfs_root(t, "proxy"), "");
+    e2e_run(t, 0, "run %s", hour);
+    dies_of_the_second_signal(t, "invalidate bronze@2024-01-01T22 --yes");
+    e2e_run(t, 0, "invalidate %s --yes", hour);
+    hdfs_write(t, "warehouse/bronze/dt=2024-01-01/hr=22/_SUCCESS", "");
+    dies_of_the_second_signal(t, "accept bronze@2024-01-01T22");
+    e2e_run(t, 0, "accept %s", hour);
+}
+
 /* Not a wait of a minute: nothing has ever answered here. */
 static void a_namenode_that_never_answered_is_an_error_at_once(void **state)
 {
@@ -146,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         hdfs_test(a_run_goes_on_through_a_restart_of_a_minute),
+        hdfs_test(accept_and_invalidate_do_not_wait_after_a_second_signal),
         hdfs_test(a_store_that_stays_away_ends_the_run_and_resume_finishes_it),
         hdfs_test(a_namenode_that_never_answered_is_an_error_at_once),
         hdfs_test(safe_mode_is_waited_for),
