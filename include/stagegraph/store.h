@@ -271,6 +271,14 @@ struct sg_fence {
 };
 bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret);
 
+/* Has an operation been waiting for seconds for a store that doesn't answer, on whatever thread? It
+ * is waited for on; this is for people who ask what goes on. File: never. */
+struct sg_store_trouble {
+    struct sg_mono answered; /* when an operation was last answered; 0: none yet */
+    char why[700]; /* true: "waiting for HDFS: MKDIRS /w/a at http://…: …, up to 2m 00s" */
+};
+bool sg_store_trouble(struct sg_store *s, struct sg_store_trouble *ret);
+
 /* The store's own clock (file: the file system's, read from a file it writes; falls back to the
  * machine's when nothing can be written). */
 bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err) SG_MUST;

@@ -63,6 +63,7 @@ void sg_run_look_at_fence(struct sg_run *r)
         return;
     sg_timer_cancel(r->c.loop, r->fence);
     r->fence = NULL;
+    sg_run_look_at_trouble(r);
     if (!sg_store_fenced(r->c.store, &f)) {
         if (f.again_ms > 0)
             fence_timer(r, f.again_ms, on_fence);

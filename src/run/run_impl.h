@@ -68,6 +68,8 @@ struct sg_run {
     struct sg_timer *fence; /* when to look whether the store is lost; it is: when to kill */
     bool lost;              /* it is: fence_why */
     char fence_why[700];
+    bool silent; /* it was told that the store doesn't answer: since then */
+    struct sg_mono silent_since;
     bool away; /* nobody answers for the store: nothing more is started */
     struct sg_outcome outcome;
     struct sg_pressure *pressure; /* NULL: none to be seen, or one job at a time */
@@ -135,6 +137,8 @@ void sg_active_tell(struct sg_active *a, bool retried);
 void sg_run_fail(struct sg_run *r, const struct sg_error *err);
 /* Ends the run if the store says that its claims may be another's by now. */
 void sg_run_look_at_fence(struct sg_run *r);
+/* Tells that the store doesn't answer, once, and that it does again. */
+void sg_run_look_at_trouble(struct sg_run *r);
 /* The jobs of r->c.plan and their scheduler, for a run of r->c.jobs at once. */
 bool sg_run_schedule(struct sg_run *r, struct sg_error *err) SG_MUST;
 /* Does what the scheduler says until it says wait, or over. */

@@ -34,6 +34,24 @@ void sg_run_notice(struct sg_run *r, const char *node, const char *text)
     sg_run_emit(r, &e);
 }
 
+void sg_run_look_at_trouble(struct sg_run *r)
+{
+    const struct sg_mono now = sg_mono_now();
+    struct sg_store_trouble t;
+    char after[SG_DURATION_TEXT], text[100];
+
+    if (sg_store_trouble(r->c.store, &t) && !r->silent) {
+        r->silent = true;
+        r->silent_since = now;
+        sg_run_notice(r, "", t.why);
+    } else if (*t.why == '\0' && r->silent && t.answered.ns > r->silent_since.ns) {
+        r->silent = false;
+        sg_duration_format((double)(now.ns - r->silent_since.ns) / 1e9, false, after);
+        (void)snprintf(text, sizeof(text), "HDFS answers again, %s later", after);
+        sg_run_notice(r, "", text);
+    }
+}
+
 /* Fills the event's node from the plan; name has room for its text. */
 void sg_run_event_node(struct sg_run *r, struct sg_event *e, struct sg_node_id n,
                        char name[SG_NODE_TEXT])

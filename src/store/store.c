@@ -356,6 +356,14 @@ bool sg_store_fenced(struct sg_store *s, struct sg_fence *ret)
     return false;
 }
 
+bool sg_store_trouble(struct sg_store *s, struct sg_store_trouble *ret)
+{
+    if (s->ops->trouble != NULL)
+        return s->ops->trouble(s, ret);
+    *ret = (struct sg_store_trouble){ .answered = { 0 } };
+    return false;
+}
+
 bool sg_store_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *err)
 {
     return s->ops->now(s, ret, err);

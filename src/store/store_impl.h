@@ -76,7 +76,8 @@ struct sg_store_ops {
                        struct sg_error *err);
     bool (*claim_look)(struct sg_store *s, const char *path, sg_store_claim_fn *fn, void *ctx,
                        struct sg_error *err);
-    bool (*fenced)(struct sg_store *s, struct sg_fence *ret); /* NULL: never */
+    bool (*fenced)(struct sg_store *s, struct sg_fence *ret);          /* NULL: never */
+    bool (*trouble)(struct sg_store *s, struct sg_store_trouble *ret); /* NULL: never */
     bool (*now)(struct sg_store *s, struct sg_wall *ret, struct sg_error *err);
     /* NULL: there is nothing to tell */
     bool (*health)(struct sg_store *s, sg_store_health_fn *fn, void *ctx, struct sg_error *err);

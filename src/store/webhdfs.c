@@ -13,6 +13,7 @@
 
 #define CONNECT_MS 10000
 #define PAUSE_MS   100
+#define SILENCE_MS 5000
 
 static void wh_free(struct sg_store *s)
 {
@@ -72,6 +73,7 @@ static const struct sg_store_ops wh_ops = {
     .claim_list = wh_claim_list,
     .claim_look = wh_claim_look,
     .fenced = wh_claim_fenced,
+    .trouble = wh_trouble,
     .now = wh_store_now,
     .health = wh_store_health,
 };
@@ -257,6 +259,7 @@ sg_webhdfs_open(const struct sg_store_config *config, struct sg_store **ret, str
     w->base.ops = &wh_ops;
     w->base.sync = config->sync;
     w->base.write_once = true; /* what is appended to is not looked for */
+    w->silence_ms = SILENCE_MS;
     pthread_mutex_init(&w->lock, NULL);
     pthread_mutex_init(&w->token_lock, NULL);
     if (!fill(w, config, err)) {

@@ -23,7 +23,6 @@
 #define NAP_MS           200 /* how soon a pause notices that the store was stopped */
 #define SHORTEST_TRY_MS  1000
 #define MAX_NAMENODES    8 /* whose troubles are told one by one */
-#define TROUBLE_TEXT     300
 
 enum verdict {
     DONE,
@@ -78,7 +77,8 @@ struct call {
     bool token_renewed; /* once a call */
     bool unreachable;   /* of the last try: refused, or no such host */
     bool late;          /* of the last try: its time ran out */
-    char trouble[MAX_NAMENODES][TROUBLE_TEXT];
+    char trouble[MAX_NAMENODES][WH_TROUBLE_TEXT];
+    struct wh_wait wait;
 };
 
 /* ---- texts ---- */
@@ -492,13 +492,24 @@ static bool take_location(struct call *c, struct sg_buf *ret)
     return ok;
 }
 
+static enum verdict ask_data_node(struct call *c, const char *url)
+{
+    const char *base = c->wait.base;
+    enum verdict v;
+
+    wh_wait_at(c->w, &c->wait, base, true);
+    v = ask(c, url, true);
+    wh_wait_at(c->w, &c->wait, base, false);
+    return v;
+}
+
 static enum verdict second_step(struct call *c)
 {
     struct sg_buf url = SG_BUF_INIT;
     enum verdict v = FAILED;
 
     if (take_location(c, &url))
-        v = ask(c, sg_buf_text(&url), true);
+        v = ask_data_node(c, sg_buf_text(&url));
     sg_buf_done(&url);
     return v;
 }
@@ -522,6 +533,7 @@ static enum verdict try_at(struct call *c, size_t at)
 {
     enum verdict v;
 
+    wh_wait_at(c->w, &c->wait, c->w->nn.bases[at], false);
     if (!make_url(c, c->w->nn.bases[at]))
         return FAILED;
     v = ask(c, sg_buf_text(&c->url), false);
@@ -542,9 +554,11 @@ static void note_trouble(struct call *c, size_t at)
 {
     const struct wh_fault *f = c->fault;
 
-    if (at < MAX_NAMENODES && !(c->late && c->trouble[at][0] != '\0'))
-        snprintf(c->trouble[at], TROUBLE_TEXT, "%.100s: %.60s%s%.130s", f->address, f->exception,
-                 f->exception[0] != '\0' ? ": " : "", f->message);
+    if (at >= MAX_NAMENODES || (c->late && c->trouble[at][0] != '\0'))
+        return;
+    snprintf(c->trouble[at], WH_TROUBLE_TEXT, "%.100s: %.60s%s%.130s", f->address, f->exception,
+             f->exception[0] != '\0' ? ": " : "", f->message);
+    wh_wait_trouble(c->w, &c->wait, c->trouble[at]);
 }
 
 static enum verdict give_up(struct call *c, bool late)
@@ -552,7 +566,7 @@ static enum verdict give_up(struct call *c, bool late)
     struct full f = full_of(c->w, c->op->path);
     const bool tls = strncmp(c->w->nn.bases[0], "https:", 6) == 0;
     const char *hint = "";
-    char all[2 * TROUBLE_TEXT + 40] = "";
+    char all[2 * WH_TROUBLE_TEXT + 40] = "";
     size_t n = 0;
 
     for (size_t i = 0; i < c->w->nn.n && i < MAX_NAMENODES && n < sizeof(all); i++) {
@@ -638,6 +652,20 @@ static enum verdict try_all(struct call *c)
     }
 }
 
+static void begin(struct call *c)
+{
+    struct sg_webhdfs *w = c->w;
+    struct full f = full_of(w, c->op->path);
+
+    wh_patience_init(w, &c->patience);
+    if (c->op->until.ns != 0)
+        c->patience.until = c->op->until;
+    c->wait.until = c->patience.until;
+    (void)snprintf(c->wait.what, sizeof(c->wait.what), "%s %s%s%s", c->op->op, f.root, f.slash,
+                   f.rel);
+    wh_wait_begin(w, &c->wait, w->nn.bases[atomic_load(&w->active) % w->nn.n]);
+}
+
 bool wh_call(struct sg_webhdfs *w, const struct wh_op *op, struct sg_http_answer *answer,
              enum wh_result *ret, struct wh_fault *fault, struct sg_error *err)
 {
@@ -645,10 +673,9 @@ bool wh_call(struct sg_webhdfs *w, const struct wh_op *op, struct sg_http_answer
     enum verdict v;
 
     *fault = (struct wh_fault){ .status = 0 };
-    wh_patience_init(w, &c.patience);
-    if (op->until.ns != 0)
-        c.patience.until = op->until;
+    begin(&c);
     v = try_all(&c);
+    wh_wait_end(w, &c.wait, v == DONE || v == REFUSED);
     sg_buf_done(&c.url);
     if (v == FAILED)
         return false;

@@ -33,7 +33,8 @@ struct sg_webhdfs {
     struct sg_arena arena; /* of what is read-only after opening */
     struct sg_namenodes nn;
     int64_t deadline_ms, lease_s;
-    int64_t pause_ms; /* the first one before another try; each later one is twice as long */
+    int64_t silence_ms; /* an operation that waits for so long is told of */
+    int64_t pause_ms;   /* the first one before another try; each later one is twice as long */
     bool kerberos;
     const char *user;      /* encoded; NULL with Kerberos */
     const char *state;     /* directory for the cache of directories; NULL: none */
@@ -48,9 +49,11 @@ struct sg_webhdfs {
     atomic_uint active;        /* index into nn.bases that answered last */
     atomic_bool answered;      /* something has answered in this run */
     atomic_bool closing;       /* what is still asked gets one try */
-    pthread_mutex_t lock;      /* of the two below */
+    pthread_mutex_t lock;      /* of the four below */
     int64_t date_s;            /* the server's clock as last told; 0: not yet */
     struct sg_mono date_at;    /* when that was */
+    struct wh_wait *waits;     /* webhdfs_wait.c: operations under way */
+    struct sg_mono answer_at;  /* when one last came to its end */
     pthread_mutex_t token_lock;
     struct sg_buf token;          /* the delegation token, encoded; "" none yet */
     bool tokenless;               /* Kerberos, but the NameNode gives no tokens */
@@ -64,6 +67,25 @@ static inline struct sg_webhdfs *wh_of(struct sg_store *s)
 {
     return (struct sg_webhdfs *)s; /* base is its first member */
 }
+
+/* ---- operations under way: webhdfs_wait.c ---- */
+
+#define WH_TROUBLE_TEXT 300
+
+/* Its caller's, from wh_wait_begin() to wh_wait_end(); `what` and `until` are set before. */
+struct wh_wait {
+    struct wh_wait *next;
+    char what[300]; /* "MKDIRS /warehouse/a" */
+    struct sg_mono began, until;
+    const char *base; /* who is asked */
+    bool data_node;
+    char trouble[WH_TROUBLE_TEXT]; /* of the last try, with its address; "" of the first */
+};
+void wh_wait_begin(struct sg_webhdfs *w, struct wh_wait *x, const char *base);
+void wh_wait_at(struct sg_webhdfs *w, struct wh_wait *x, const char *base, bool data_node);
+void wh_wait_trouble(struct sg_webhdfs *w, struct wh_wait *x, const char *text);
+void wh_wait_end(struct sg_webhdfs *w, struct wh_wait *x, bool answered);
+bool wh_trouble(struct sg_store *s, struct sg_store_trouble *ret); /* sg_store_trouble() */
 
 /* ---- one operation: webhdfs_call.c ---- */
 

@@ -37,6 +37,8 @@ static void a_run_goes_on_through_a_restart_of_a_minute(void **state)
     assert_false(e2e_is_over(run));
     hdfs_cluster(t, "up hdfs"); /* until the DataNode has come back */
     e2e_wait(run, 0);
+    e2e_says(t->err, "waiting for HDFS: ");
+    e2e_says(t->err, "HDFS answers again, ");
     e2e_ran_sorted(t, "bronze@2024-01-01T21 bronze@2024-01-01T22 bronze@2024-01-01T23 "
                       "gold@2024-01-01 silver@2024-01-01T21 silver@2024-01-01T22 "
                       "silver@2024-01-01T23");

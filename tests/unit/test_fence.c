@@ -38,6 +38,8 @@ static struct {
     pid_t job;
     enum sg_result result;
     char why[600];
+    char notices[2000]; /* a line each */
+    unsigned troubled;  /* how often it was asked for trouble */
 } t;
 
 static bool fenced(struct sg_store *s, struct sg_fence *ret)
@@ -47,6 +49,21 @@ static bool fenced(struct sg_store *s, struct sg_fence *ret)
     *ret = (struct sg_fence){ .again_ms = 5, .left_ms = t.left_ms };
     snprintf(ret->why, sizeof(ret->why), "%s", t.lost ? WHY : "");
     return t.lost;
+}
+
+#define SILENT "waiting for HDFS: MKDIRS /w at http://nn: no answer yet, up to 2m 00s"
+
+/* Silent at the third look and some more, answered from the tenth on. */
+static bool trouble(struct sg_store *s, struct sg_store_trouble *ret)
+{
+    const unsigned n = ++t.troubled;
+
+    (void)s;
+    *ret = (struct sg_store_trouble){ .answered = { n >= 10 ? sg_mono_now().ns : 1 } };
+    if (n < 3 || n >= 7)
+        return false;
+    snprintf(ret->why, sizeof(ret->why), "%s", SILENT);
+    return true;
 }
 
 static bool verify(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,
@@ -68,6 +85,9 @@ static void on_event(void *ctx, const struct sg_event *e)
         if (t.suspends)
             sg_run_suspend(t.run, false);
     }
+    if (e->kind == SG_EVENT_NOTICE)
+        snprintf(t.notices + strlen(t.notices), sizeof(t.notices) - strlen(t.notices), "%s\n",
+                 e->text);
     if (e->kind == SG_EVENT_NODE_FINISHED) {
         t.result = e->result;
         snprintf(t.why, sizeof(t.why), "%s", e->why);
@@ -173,6 +193,19 @@ static void a_run_that_was_stopped_for_too_long_looks_before_it_goes_on(void **s
     close_run();
 }
 
+static void a_silent_store_is_told_of_once_and_when_it_answers(void **state)
+{
+    (void)state;
+    open_run("[stage a]\ncommand = sh -c \"sleep 1; mkdir -p ${output}; : >${output}/part\"\n"
+             "output = a/${ds}/${HH}\n");
+    t.ops.trouble = trouble;
+    if (!sg_run_go(t.run, &t.err))
+        fail_msg("%s", t.err.text);
+    assert_true(t.troubled >= 10);
+    assert_string_equal(t.notices, SILENT "\nHDFS answers again, 0s later\n");
+    close_run();
+}
+
 static void a_local_store_is_asked_once(void **state)
 {
     struct sg_fence f = { .again_ms = 1 };
@@ -196,6 +229,7 @@ int main(void)
         cmocka_unit_test(no_grace_goes_beyond_the_lease),
         cmocka_unit_test(without_any_time_left_jobs_are_killed_at_once),
         cmocka_unit_test(a_run_that_was_stopped_for_too_long_looks_before_it_goes_on),
+        cmocka_unit_test(a_silent_store_is_told_of_once_and_when_it_answers),
         cmocka_unit_test(a_local_store_is_asked_once),
     };
 

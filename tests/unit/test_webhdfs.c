@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -236,6 +237,52 @@ static void once_it_is_stopped_nothing_is_waited_for(void **state)
     assert_says("no answer, and nobody waits for it any longer");
     if (sg_mono_now().ns - begun.ns > 20 * SG_NS_PER_S) /* of the 60 that it has */
         fail_msg("it went on for %lld s", (long long)((sg_mono_now().ns - begun.ns) / SG_NS_PER_S));
+}
+
+static void wait_for_trouble(bool want, struct sg_store_trouble *ret)
+{
+    const struct timespec nap = { .tv_nsec = 10000000 };
+    const struct sg_mono begun = sg_mono_now();
+
+    while (sg_store_trouble(store, ret) != want) {
+        if (sg_mono_now().ns - begun.ns > 20 * SG_NS_PER_S)
+            fail_msg("after 20 s still %s", want ? "no trouble" : ret->why);
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void what_waits_for_seconds_is_told_until_it_is_answered(void **state)
+{
+    const struct http_reply hangs = { .silent = true, .end = HTTP_HANG };
+    const struct http_reply held = { .held = true, .headers = JSON, .body = "{\"boolean\":true}" };
+    struct sg_store_trouble t;
+    char want[300];
+    pthread_t thread;
+    bool done = false;
+
+    (void)state;
+    wh_of(store)->deadline_ms = 4000;
+    wh_of(store)->silence_ms = 1;
+    assert_false(sg_store_trouble(store, &t));
+    assert_int_equal(t.answered.ns, 0);
+    http_peer_reply(peers[0], &hangs);
+    http_peer_reply(peers[1], &held);
+    assert_int_equal(pthread_create(&thread, NULL, make_a_dir, &done), 0);
+    wait_for_trouble(true, &t);
+    snprintf(want, sizeof(want), "waiting for HDFS: MKDIRS /w/d at %s: no answer yet, up to 4s",
+             http_peer_base(peers[0]));
+    assert_string_equal(t.why, want);
+    http_peer_wait(peers[1], 1); /* half of the time is over */
+    assert_true(sg_store_trouble(store, &t));
+    assert_non_null(strstr(t.why, "waiting for HDFS: MKDIRS /w/d at http://127.0.0.1:"));
+    assert_null(strstr(t.why, "no answer yet"));
+    http_peer_let_go(peers[1]);
+    wait_for_trouble(false, &t);
+    assert_string_equal(t.why, "");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(done);
+    assert_false(sg_store_trouble(store, &t));
+    assert_true(t.answered.ns > 0);
 }
 
 /* ---- exceptions */
@@ -785,6 +832,7 @@ int main(void)
         T(where_nothing_ever_answered_the_deadline_asks_for_the_port),
         T(what_has_answered_before_is_waited_for_until_the_deadline),
         T(once_it_is_stopped_nothing_is_waited_for),
+        T(what_waits_for_seconds_is_told_until_it_is_answered),
         T(what_can_pass_is_tried_again_and_nothing_else),
         T(an_error_names_operation_path_address_exception_and_the_first_line),
         T(a_page_is_no_answer),
