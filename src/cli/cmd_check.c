@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "stagegraph/room.h"
 #include "stagegraph/text.h"
@@ -77,6 +79,19 @@ static void check_lease(const struct sg_cli *cli)
                   "warning: deadline = %s, but with lease = %s a run whose store is away for %s "
                   "has lost its claims and ends its jobs\n",
                   has, lease, most);
+}
+
+/* Of an hdfs:// root it is an error already. Without it an HTTP address is asked all the same, but
+ * as if it had no Kerberos. */
+static void check_configuration(const struct sg_cli *cli)
+{
+    const char *dir = getenv("HADOOP_CONF_DIR");
+
+    if (dir && *dir && access(dir, F_OK) != 0 && sg_store_is_remote(sg_store_root(cli->store)))
+        (void)fprintf(stderr,
+                      "warning: HADOOP_CONF_DIR is %s, which is not there: Kerberos, the umask and "
+                      "YARN are as without a configuration of Hadoop's\n",
+                      dir);
 }
 
 static void tell_health(void *ctx, bool bad, const char *text)
@@ -173,6 +188,7 @@ static int run_check(struct sg_cli *cli, struct sg_error *err)
         return -1;
     check_room(cli);
     check_lease(cli);
+    check_configuration(cli);
     (void)printf("%s: %u stages and sources, %u profile%s, store %s: no errors\n", cli->graph_path,
                  cli->graph->n_stages, cli->graph->n_profiles,
                  cli->graph->n_profiles == 1 ? "" : "s", sg_store_uri(cli->store));

@@ -1,6 +1,7 @@
 /* Where a root's NameNodes answer WebHDFS, by what hadoop.c has read. */
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "hadoop_impl.h"
 #include "stagegraph/hadoop.h"
@@ -44,6 +45,9 @@ static bool lacking(const struct asked *q, const char *what)
         return sg_error_set(q->err, SG_ERROR_GRAPH, 0,
                             "%s: no directory of Hadoop's configuration is set (HADOOP_CONF_DIR)",
                             what);
+    if (access(dir, F_OK) != 0)
+        return sg_error_set(q->err, SG_ERROR_GRAPH, 0,
+                            "%s: HADOOP_CONF_DIR is %s, which is not there", what, dir);
     if (q->h->files == 0)
         return sg_error_set(q->err, SG_ERROR_GRAPH, 0,
                             "%s: there is no core-site.xml or hdfs-site.xml in %s", what, dir);

@@ -146,6 +146,28 @@ static void check_warns_where_a_lease_is_too_short(void **state)
     e2e_says_not(t->err, "warning");
 }
 
+static void check_warns_of_a_configuration_that_is_not_there(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_flights(t);
+    e2e_setenv(t, "HADOOP_CONF_DIR", "/nowhere/conf");
+    e2e_run(t, 0, "check"); /* of a local store nobody asks */
+    e2e_says_not(t->err, "warning");
+    e2e_edit(t, "stagegraph.ini", "root = warehouse\n", "root = webhdfs://localhost:1/warehouse\n");
+    e2e_run(t, 0, "check");
+    e2e_has_line(t->err, "warning: HADOOP_CONF_DIR is /nowhere/conf, which is not there*");
+    assert_int_equal(e2e_count(t->err, "warning"), 1);
+    e2e_setenv(t, "HADOOP_CONF_DIR", "/");
+    e2e_run(t, 0, "check");
+    e2e_says_not(t->err, "warning");
+    e2e_setenv(t, "HADOOP_CONF_DIR", "/nowhere/conf");
+    e2e_edit(t, "stagegraph.ini", "webhdfs://localhost:1/warehouse", "hdfs://ns1/warehouse");
+    e2e_run(t, E2E_ANY, "check");
+    assert_int_not_equal(t->status, 0);
+    e2e_says(t->err, "HADOOP_CONF_DIR is /nowhere/conf, which is not there");
+}
+
 /* What the loader says that it loads. Of a run its jobs say so too. */
 static void a_local_store_loads_no_http(void **state)
 {
@@ -219,6 +241,7 @@ int main(void)
         e2e_test(check_of_a_good_graph_is_content),
         e2e_test(check_warns_of_profiles_that_rebuild_each_others_partitions),
         e2e_test(check_warns_where_a_lease_is_too_short),
+        e2e_test(check_warns_of_a_configuration_that_is_not_there),
         e2e_test(a_local_store_loads_no_http),
         e2e_test(nothing_is_written_by_commands_that_only_tell),
         e2e_test(there_are_no_control_characters_where_there_is_no_terminal),

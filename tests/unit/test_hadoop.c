@@ -470,6 +470,21 @@ static void without_a_directory_the_error_says_so(void **state)
     sg_arena_done(&a);
 }
 
+static void of_a_directory_that_is_not_there_the_error_says_so(void **state)
+{
+    struct sg_arena a = SG_ARENA_INIT;
+    struct sg_hadoop *h = opened("/nowhere/conf");
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_namenodes nn;
+
+    (void)state;
+    assert_false(sg_hadoop_namenodes(h, &a, "hdfs://ns1/w", &nn, &err));
+    check_error("ns1", &err, "HADOOP_CONF_DIR is /nowhere/conf, which is not there");
+    OK(sg_hadoop_namenodes(h, &a, "webhdfs://h/w", &nn, &err));
+    sg_hadoop_free(h);
+    sg_arena_done(&a);
+}
+
 static void kerberos_is_asked_for_by_the_configuration(void **state)
 {
     static const struct {
@@ -511,6 +526,7 @@ int main(void)
         TEST(the_policy_chooses_between_http_and_https),
         TEST(the_default_file_system_alone_is_enough),
         TEST(without_a_directory_the_error_says_so),
+        TEST(of_a_directory_that_is_not_there_the_error_says_so),
         TEST(kerberos_is_asked_for_by_the_configuration),
     };
 
