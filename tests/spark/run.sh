@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `ninja check-spark`: tests of graphs/hourly on real Spark, which its setup.sh installs in
-# $SPARK_CACHE (build/spark). Run from the build directory; names (modes, start, hdfs, yarn) pick some.
+# $SPARK_CACHE (build/spark). Run from the build directory; names (modes, start, hdfs, yarn, claim) pick some.
 #
 # The last line is the totals.
 set -u
@@ -20,7 +20,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 passed=0 failed=0
-for name in "${@:-modes start hdfs yarn}"; do
+for name in "${@:-modes start hdfs yarn claim}"; do
     for test in $name; do
         mkdir "$work/$test" || exit 1
         (cd "$work/$test" && bash "$here/${test}_test.sh") | tee "$work/log"

@@ -13,8 +13,9 @@ The pipeline of graphs/hourly on the flights of 8 March 2013, from 12:00 UTC on.
   both      sized and quick
   batch     fresh, twelve hours in one job of each stage
 
-Scales: "seconds" are the hours as they are, "minutes" an hour with 40,000 times its flights. HOURS is
-1, or 12 hourly runs in a row: the session lives on, stagegraph is called for each.
+Scales: "seconds" are the hours as they are, "caches" have 5,000 times their flights, so that what a
+session caches fills its heap in the course of twelve runs, "minutes" an hour with 40,000 times its
+flights. HOURS is 1, or 12 hourly runs in a row: the session lives on, stagegraph is called for each.
 
 A measurement is a row of rows.csv, its runs are rows of runs.csv; of the first repetition memory.csv
 has the memory by time. Called again, it does what isn't there yet, so it may be interrupted at any
@@ -47,11 +48,12 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOURLY = os.path.join(HERE, "..", "..", "..", "graphs", "hourly")
 FIRST = datetime.datetime(2013, 3, 8, 12)
-TIMES = 40000  # the flights of the large hour
+LARGE = {"caches": (5000, 12), "minutes": (40000, 1)}  # so many times the flights, of so many hours
 INTERVAL = 0.25
 HEAP = "2g"
 SIZED = {  # by what the last collections of "fresh" left; Spark takes no less than 450 MiB
     "seconds": {"bronze": "512m", "silver": "512m", "gold": "512m"},
+    "caches": {"bronze": "768m", "silver": "768m", "gold": "1g"},
     "minutes": {"bronze": "1g", "silver": "1g", "gold": "768m"},
 }
 REPETITIONS = 5
@@ -60,6 +62,7 @@ LONG_REPETITIONS = 3  # where a run takes minutes
 PLAN = {
     ("seconds", 1): {"session": 24, "released": 25, "fresh": 30, "sized": 30, "quick": 15, "both": 15},
     ("seconds", 12): {"session": 100, "fresh": 350, "sized": 350, "batch": 40},
+    ("caches", 12): {"session": 200, "released": 200, "fresh": 700},
     ("minutes", 1): {"session": 110, "fresh": 110, "sized": 110},
 }
 ROWS = (
@@ -138,8 +141,9 @@ def prepare(work, scale):
              os.environ["FLIGHTS_ARCHIVE"], "--root", top + "/warehouse", "--from",
              "2013-03-08T12:00:00Z", "--until", "2013-03-09T00:00:00Z"],
             check=True, stdout=subprocess.DEVNULL)
-        if scale == "minutes":
-            enlarge("%s/%s/flights.csv" % (landing, path_of(0)))
+        times, hours = LARGE.get(scale, (1, 0))
+        for hour in range(hours):
+            enlarge("%s/%s/flights.csv" % (landing, path_of(hour)), times)
         open(top + "/prepared", "w").close()
     for name in ["jobs", "scripts", ".stagegraph", "gc"]:
         shutil.rmtree("%s/%s" % (top, name), ignore_errors=True)
@@ -155,15 +159,15 @@ def prepare(work, scale):
     return top
 
 
-def enlarge(path):
-    """Each flight TIMES times, each time with another number."""
+def enlarge(path, times):
+    """Each flight so many times, each time with another number."""
     with open(path) as file:
         header, *rows = file.read().splitlines()
     rows = [row.split(",") for row in rows]
     number = header.split(",").index("flight")
     with open(path, "w") as file:
         file.write(header + "\n")
-        for k in range(TIMES):
+        for k in range(times):
             for row in rows:
                 other = row[:number] + [str(int(row[number]) + 10000 * k)] + row[number + 1:]
                 file.write(",".join(other) + "\n")
@@ -186,11 +190,12 @@ class Tree:
             pss, rss, seen = 0, 0, {}
             for pid, parent in below(os.getpid()):
                 try:
-                    with open("/proc/%d/smaps_rollup" % pid) as file:
-                        text = file.read()
+                    text = sizes_of(pid)
+                    if text.split(None, 1)[0] == seen.get(parent):
+                        if same_memory(pid, parent):
+                            continue
+                        text = sizes_of(pid)  # it may have executed a program meanwhile
                     seen[pid] = text.split(None, 1)[0]
-                    if seen[pid] == seen.get(parent) and same_memory(pid, parent):
-                        continue
                     sizes = dict(re.findall(r"(?m)^(Rss|Pss): *(\d+)", text))
                     pss, rss = pss + int(sizes["Pss"]), rss + int(sizes["Rss"])
                 except (OSError, KeyError, IndexError):
@@ -200,6 +205,11 @@ class Tree:
     def stop(self):
         self.over.set()
         self.thread.join()
+
+
+def sizes_of(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as file:
+        return file.read()
 
 
 def same_memory(one, other):

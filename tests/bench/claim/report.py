@@ -18,8 +18,9 @@ import claim
 
 ORDER = ["session", "released", "fresh", "sized", "quick", "both", "batch"]
 LETTER = dict(zip(ORDER, ["a", "b", "c", "d", "e", "d+e", "f"]))
-COLOUR = {"session": "#c0392b", "fresh": "#2166ac", "sized": "#1b9e77", "both": "#b8860b"}
-GROUPS = [("seconds", 1), ("seconds", 12), ("minutes", 1)]
+COLOUR = {"session": "#c0392b", "released": "#8e6bb0", "fresh": "#2166ac", "sized": "#1b9e77"}
+GROUPS = {
+    ("seconds", 1): "one", ("seconds", 12): "twelve", ("caches", 12): "caches", ("minutes", 1): "minutes"}
 
 
 def name(config):
@@ -31,9 +32,9 @@ def number(text):
 
 
 def digits(value):
-    if value == 0:
-        return "0"
-    return "%.2f" % value if value < 1 else "%.1f" % value if value < 100 else "{:,.0f}".format(value)
+    if value >= 100 or value == int(value):
+        return "{:,.0f}".format(value)
+    return ("%.2f" if value < 1 else "%.1f") % value
 
 
 def spread(values):
@@ -114,24 +115,21 @@ def ratios(rows):
             for _, column in COSTS:
                 now, before = rows.median(*group, config, column), rows.median(*group, "session", column)
                 cells.append("-" if not now or not before else "%+.0f%%" % (100 * now / before - 100))
-            lines.append(["%s, %s" % group if group[1] == 1 else "%s, %d in a row" % group,
+            lines.append(["%s, %s" % (group[0], "one run" if group[1] == 1 else "12 in a row"),
                           name(config), *cells])
-    for line in lines:
-        line[0] = line[0].replace(", 1", ", one run")
     return table(["", "against a session", "peak", "mean", "memory × time", "CPU", "wall"], lines)
 
 
 GROWTH = [
-    ("peak MiB", "peak_mib"), ("at the end MiB", "end_mib"),
-    ("heap after the last MiB", "heap_after_last_mib"), ("longest pause ms", "pause_max_ms"),
-    ("wall s", "wall_s")]
+    ("peak MiB", "peak_mib"), ("mean MiB", "mean_mib"), ("heap after the last MiB", "heap_after_last_mib"),
+    ("pauses", "pauses"), ("together s", "pause_s"), ("longest ms", "pause_max_ms"), ("wall s", "wall_s")]
 
 
-def growth(rows):
-    """Of twelve in a row, the first three and the last three."""
+def growth(rows, scale):
+    """Of twelve in a row, the second to fourth and the last three."""
     lines = []
-    for config in rows.configs("seconds", 12):
-        runs = rows.of("seconds", 12, config, rows.runs)
+    for config in rows.configs(scale, 12):
+        runs = rows.of(scale, 12, config, rows.runs)
         for title, which in [("2–4", (2, 3, 4)), ("10–12", (10, 11, 12))]:
             some = [r for r in runs if int(r["run"]) in which]
             if some:
@@ -156,12 +154,12 @@ def conditions(rows):
 
 def tables(rows):
     found = {}
-    for group, key in zip(GROUPS, ["one", "twelve", "minutes"]):
+    for group, key in GROUPS.items():
         found[key + " costs"] = columns(rows, group, COSTS)
         found[key + " collections"] = columns(rows, group, COLLECTIONS)
         found[key + " stages"] = columns(rows, group, STAGES)
     found["ratios"] = ratios(rows)
-    found["growth"] = growth(rows)
+    found["twelve growth"], found["caches growth"] = growth(rows, "seconds"), growth(rows, "caches")
     found["live"] = table(["", "live heap MiB"], [
         [name(c) + ", %d run%s of %s" % (hours, "s" * (hours > 1), scale),
          spread(rows.values(scale, hours, c, "live_mib"))]
@@ -242,11 +240,11 @@ def by_second(rows, scale, hours, configs):
         for c in configs if (found := rows.of(scale, hours, c, rows.memory))]
 
 
-def by_run(rows, column, configs):
+def by_run(rows, scale, column, configs):
     """The median of the repetitions, and the smallest and largest."""
     series = []
     for config in configs:
-        runs = rows.of("seconds", 12, config, rows.runs)
+        runs = rows.of(scale, 12, config, rows.runs)
         points, bars = [], []
         for run in range(1, 13):
             values = [float(r[column]) for r in runs if int(r["run"]) == run and r[column] != ""]
@@ -259,22 +257,24 @@ def by_run(rows, column, configs):
 
 
 def plot(rows, path):
-    configs = ["session", "fresh", "sized"]
+    configs = ["session", "released", "fresh", "sized"]
+    light, full = "Hours of seconds, twelve in a row: ", "Caches that fill up, twelve in a row: "
     panels = [
-        ("Twelve hourly runs in a row: memory", "MiB", "seconds", by_second(rows, "seconds", 12, configs)),
+        (light + "memory", "MiB", "seconds", by_second(rows, "seconds", 12, configs)),
         ("One run with stages of minutes: memory", "MiB", "seconds", by_second(rows, "minutes", 1, configs)),
-        ("Heap after the last collection, by run", "MiB", "run", by_run(rows, "heap_after_last_mib", configs)),
-        ("Longest pause of a run", "ms", "run", by_run(rows, "pause_max_ms", configs)),
-        ("Time of a run", "s", "run", by_run(rows, "wall_s", configs)),
-        ("Peak memory of a run", "MiB", "run", by_run(rows, "peak_mib", configs)),
     ]
+    for column, unit, what in (
+            ("peak_mib", "MiB", "peak"), ("heap_after_last_mib", "MiB", "heap after its last collection"),
+            ("pause_s", "s", "all pauses"), ("wall_s", "s", "time")):
+        for title, scale in ((light, "seconds"), (full, "caches")):
+            panels.append((title + what, unit, "run", by_run(rows, scale, column, configs)))
     out = []
     for i, one in enumerate(panels):
         out += panel(i % 2 * (WIDTH + 90) + 10, i // 2 * (HEIGHT + 100) + 40, *one)
     for i, config in enumerate(configs):
         out.append('<path d="M%d 24h24" stroke="%s" stroke-width="3"/>' % (72 + i * 190, COLOUR[config]))
         out.append('<text x="%d" y="28">%s</text>' % (102 + i * 190, name(config)))
-    width, height = 2 * (WIDTH + 90) + 10, 3 * (HEIGHT + 100) + 50
+    width, height = 2 * (WIDTH + 90) + 10, (len(panels) + 1) // 2 * (HEIGHT + 100) + 50
     with open(path, "w") as file:
         file.write(
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" font-family="sans-serif" '
