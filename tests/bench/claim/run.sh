@@ -4,8 +4,7 @@
 #
 # Environment: CLAIM_DIR (build/claim) gets the rows, the plot, and in work the graph and its data;
 # CLAIM_ONLY="seconds/1/session seconds/1/fresh …" picks configurations; SPARK_CACHE (build/spark) is
-# where setup.sh puts Spark. `CLAIM_DIR=… ninja bench-claim` with the rows of this directory adds to
-# them what they lack.
+# where setup.sh puts Spark. With the rows of this directory copied to CLAIM_DIR it adds what they lack.
 set -eu
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 unset STAGEGRAPH_GRAPH STAGEGRAPH_NOW
