@@ -129,6 +129,9 @@ until_so "the client is gone" eval "! pgrep -f 'SparkSubmit.*$PWD/slow' >/dev/nu
 expect "its state without its client" "$(ask "$app" state)" RUNNING
 verdict an_application_outlives_its_client
 
+# The shim, which has the claim, ends a moment after the client.
+nobody_has_it() { ! "$STAGEGRAPH_BIN" -f graph/flights.ini --now ${day}T10:10:00Z plan --only slow | grep -q BUSY; }
+until_so "the claim is dead" nobody_has_it
 stagegraph 0 run --only slow --json=events
 grep -q "killed $app (RUNNING) on YARN, left by dead run" log || expect "the notice" "$(cat log)" "it"
 expect "its state" "$(ask "$app" state)" KILLED
