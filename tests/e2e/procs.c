@@ -62,7 +62,17 @@ static bool link_holds(pid_t pid, const char *name, const char *part)
     return n > 0 && memmem(target, (size_t)n, part, strlen(part)) != NULL;
 }
 
-size_t e2e_scan(const char *dir, enum e2e_who who, pid_t *ret, size_t max)
+/* Its memory has gone, and with it what tells who it was; its files and their locks may not yet. */
+static bool is_dying(pid_t pid)
+{
+    char path[64], target[1];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    return readlink(path, target, sizeof(target)) < 0 && errno == ENOENT;
+}
+
+/* dying: also those of which it can't be told any more whether they are such. */
+static size_t scan(const char *dir, enum e2e_who who, bool dying, pid_t *ret, size_t max)
 {
     DIR *d = opendir("/proc");
     struct dirent *e;
@@ -76,6 +86,10 @@ size_t e2e_scan(const char *dir, enum e2e_who who, pid_t *ret, size_t max)
         if (!link_holds(pid, "cwd", dir) && !proc_holds(pid, "environ", dir) &&
             !proc_holds(pid, "cmdline", dir))
             continue;
+        if (dying && is_dying(pid)) {
+            ret[n++] = pid;
+            continue;
+        }
         if (who == E2E_SHIM && !link_holds(pid, "exe", "stagegraph-shim"))
             continue;
         if (who == E2E_JOB && (link_holds(pid, "exe", "stagegraph-shim") ||
@@ -86,6 +100,11 @@ size_t e2e_scan(const char *dir, enum e2e_who who, pid_t *ret, size_t max)
     if (d != NULL)
         (void)closedir(d);
     return n;
+}
+
+size_t e2e_scan(const char *dir, enum e2e_who who, pid_t *ret, size_t max)
+{
+    return scan(dir, who, false, ret, max);
 }
 
 void e2e_end_all(const char *dir, pid_t except)
@@ -173,7 +192,7 @@ void e2e_until_gone(struct e2e *t, enum e2e_who who)
     int64_t deadline = e2e_patience();
     pid_t pids[16];
 
-    while (e2e_scan(t->dir, who, pids, 16) != 0) {
+    while (scan(t->dir, who, true, pids, 16) != 0) {
         if (e2e_is_late(deadline))
             fail_msg("process %d is still there", (int)pids[0]);
         e2e_pump(t, 2);
