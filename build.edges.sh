@@ -90,8 +90,8 @@ if [ -e "${S}src/cli/main.c" ]; then
     programs=' build/stagegraph'
 fi
 
-# The module with WebHDFS and YARN: what speaks HTTP or reads Hadoop's XML, and base once more, all of it to be
-# loaded anywhere.
+# The module with WebHDFS and YARN: what speaks HTTP or reads Hadoop's XML, and base once more, all of
+# it to be loaded anywhere.
 net=
 rule=cc_module objdir=build/module
 compile_dir src/net -

@@ -85,6 +85,8 @@ bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
  * thread that may not block. */
 void sg_yarn_hurry(struct sg_yarn *y);
 
+/* How many of them are alive. */
+size_t sg_yarn_alive(const struct sg_yarn_apps *a);
 /* How many of them sg_yarn_end() has killed. */
 size_t sg_yarn_killed(const struct sg_yarn_apps *a);
 /* "application_1_0001 (RUNNING), …": those that are alive, or were killed; of many the first. */

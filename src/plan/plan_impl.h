@@ -231,6 +231,12 @@ uint32_t sg_plan_stage_of(const struct sg_plan *p, uint32_t node);
 typedef bool sg_chunk_fn(void *ctx, size_t first, size_t end, struct sg_error *err);
 bool sg_in_chunks(const struct sg_store *store, size_t n, sg_chunk_fn *fn, void *ctx,
                   struct sg_error *err) SG_MUST;
+/* How many are one chunk: SG_CHUNK at most. */
+#define SG_CHUNK 256u
+size_t sg_chunk_grain(const struct sg_store *store);
+/* The claims on nodes of the view. few: of a plan of a node and its inputs; again: the second look,
+ * only for what is held by now. */
+bool sg_scan_claims(struct sg_plan *p, bool few, bool again, struct sg_error *err) SG_MUST;
 bool sg_scan(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* The same with the cache of markers: what is not in it is read, and put there at sg_scan_end(). */
 bool sg_scan_cached(struct sg_plan *p, struct sg_error *err) SG_MUST;
@@ -313,6 +319,14 @@ bool sg_sweep_notices(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* Fills p->now with the inputs of a node, without labels. */
 bool sg_sweep_now(struct sg_plan *p, const struct sg_stage *s, int64_t index,
                   struct sg_error *err) SG_MUST;
+/* Are they others than the receipt recorded? p->now has them. */
+bool sg_has_other_inputs(const struct sg_plan *p, const struct sg_stage *s, uint32_t id);
+/* Receipts of a stage, of which all are needed to judge it, read again at once, where that pays:
+ * none of its nodes is judged yet, all that they need is. The arena has what they came to. */
+bool sg_ahead_look(struct sg_plan *p, const struct sg_stage *s, struct sg_arena *a,
+                   struct sg_error *err) SG_MUST;
+/* Was the node's among them? Then *f and the tally have it. */
+bool sg_ahead_take(struct sg_plan *p, const struct sg_stage *s, uint32_t id, struct sg_facts *f);
 /* True where a required or order-only input is not there and nobody makes it. */
 bool sg_sweep_lacks(const struct sg_plan *p, const struct sg_need *n, uint32_t input);
 

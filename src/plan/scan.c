@@ -7,197 +7,13 @@
  */
 #include "plan_impl.h"
 
-#include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "stagegraph/claim.h"
 
-#define BATCH   32768u /* nodes whose paths are in memory at a time */
-#define GRAIN   256u   /* nodes that a thread takes at a time */
-#define REMOTE  4u     /* the same where a node costs requests */
-#define FEW     16u    /* nodes that are read without a look at which are there */
-#define SOME    64u    /* nodes whose own identities are asked for, where that costs a request */
-#define LOOKS   32     /* claims of a stage that are looked at one by one */
-#define THREADS 16u    /* of ours; a store may want more */
-#define MOST    64u
-
-/* ---- chunks on threads */
-
-struct chunks {
-    sg_chunk_fn *fn;
-    void *ctx;
-    size_t n, grain;
-    atomic_size_t next;
-    atomic_bool failed;
-    pthread_mutex_t lock;
-    struct sg_error *err; /* the first failure's */
-};
-
-static void *take_chunks(void *arg)
-{
-    struct chunks *c = arg;
-    struct sg_error err = SG_ERROR_INIT;
-
-    while (!atomic_load(&c->failed)) {
-        size_t first = atomic_fetch_add(&c->next, c->grain);
-        size_t end = first + c->grain < c->n ? first + c->grain : c->n;
-
-        if (first >= c->n)
-            break;
-        if (c->fn(c->ctx, first, end, &err))
-            continue;
-        pthread_mutex_lock(&c->lock);
-        if (!atomic_exchange(&c->failed, true))
-            *c->err = err;
-        pthread_mutex_unlock(&c->lock);
-    }
-    return NULL;
-}
-
-static size_t grain_of(const struct sg_store *store)
-{
-    return sg_store_threads(store) != 0 ? REMOTE : GRAIN;
-}
-
-/* How many threads pay: those that wait for a store as many as it says, else the processors. */
-static size_t most_threads(const struct sg_store *store)
-{
-    size_t most = sg_store_threads(store);
-    cpu_set_t cpus;
-
-    if (most != 0)
-        return most < MOST ? most : MOST;
-    most = THREADS;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < (int)most)
-        most = (size_t)CPU_COUNT(&cpus);
-    return most;
-}
-
-/* fn over [0, n) in chunks of a grain that begin at multiples of it, on threads; a few nodes are
- * not worth one. Where no thread is to be had, this one does it. */
-bool sg_in_chunks(const struct sg_store *store, size_t n, sg_chunk_fn *fn, void *ctx,
-                  struct sg_error *err)
-{
-    struct chunks c = { .fn = fn, .ctx = ctx, .n = n, .grain = grain_of(store), .err = err };
-    pthread_t threads[MOST];
-    size_t want = (n + c.grain - 1) / c.grain, started = 0;
-
-    if (want > 1 && want > most_threads(store))
-        want = most_threads(store);
-    pthread_mutex_init(&c.lock, NULL);
-    while (started + 1 < want && pthread_create(&threads[started], NULL, take_chunks, &c) == 0)
-        started++;
-    take_chunks(&c);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    pthread_mutex_destroy(&c.lock);
-    return !atomic_load(&c.failed);
-}
-
-/* ---- claims */
-
-struct claim_reader {
-    struct sg_plan *p;
-    const struct sg_stage *s;
-    bool again; /* the second look: only for what is held by now */
-    struct sg_error *err;
-    bool failed;
-};
-
-static bool read_claim(struct claim_reader *r, const char *name, bool alive, struct sg_span text)
-{
-    struct sg_plan *p = r->p;
-    const struct sg_plan_stage *v = &p->stages[r->s->id.i].pub;
-    struct sg_owner owner;
-    struct sg_seen_claim *c;
-    bool valid = false;
-    uint32_t id;
-    int64_t index;
-
-    if (!sg_calendar_parse_label(&r->s->cal, name, &index) || index < v->lo || index >= v->hi)
-        return true;
-    id = v->base + (uint32_t)(index - v->lo);
-    if (r->again && (!alive || (p->flags[id] & (SG_NODE_HELD | SG_NODE_DEAD))))
-        return true;
-    if (!sg_owner_parse(&p->arena, text, &owner, &valid, r->err) ||
-        !sg_arena_grow(&p->arena, (void **)&p->claims, p->n_claims, &p->cap_claims, sizeof(*c),
-                       r->err))
-        return false;
-    c = &p->claims[p->n_claims++];
-    c->node = id;
-    c->alive = alive;
-    c->run = valid && owner.run != NULL ? owner.run : "";
-    c->attempt = valid ? owner.attempt : 0;
-    if (!alive && !(valid && owner.attempt == SG_NO_ATTEMPT))
-        p->flags[id] |= SG_NODE_DEAD;
-    else if (alive && (p->c.own_run == NULL || strcmp(c->run, p->c.own_run) != 0))
-        p->flags[id] |= SG_NODE_HELD;
-    return true;
-}
-
-static bool on_claim(void *ctx, const char *name, bool alive, struct sg_span text)
-{
-    struct claim_reader *r = ctx;
-
-    r->failed = !read_claim(r, name, alive, text);
-    return !r->failed;
-}
-
-/* One by one: a stage may have a thousand claims when the job of a batch has them, and each of its
- * members is decided again. */
-static bool look_at_claims(struct claim_reader *r, struct sg_buf *path, struct sg_error *err)
-{
-    const struct sg_plan_stage *v = &r->p->stages[r->s->id.i].pub;
-    bool ok = true;
-
-    for (int64_t x = v->lo; ok && x < v->hi; x++) {
-        uint32_t id = v->base + (uint32_t)(x - v->lo);
-        char label[SG_LABEL_TEXT];
-
-        if ((r->p->flags[id] & SG_NODE_HOLE) || (r->p->claimed && r->p->claimed_node == id))
-            continue;
-        sg_calendar_label(&r->s->cal, x, label);
-        sg_buf_clear(path);
-        ok = sg_claim_path(r->s->name, label, path, err) &&
-             sg_store_claim_look(r->p->c.store, sg_buf_text(path), on_claim, r, err) && !r->failed;
-    }
-    return ok;
-}
-
-static bool list_claims(struct claim_reader *r, struct sg_buf *dir, struct sg_error *err)
-{
-    sg_buf_clear(dir);
-    return sg_buf_addf(dir, err, "_stagegraph/claims/%s", r->s->name) &&
-           sg_store_claim_list(r->p->c.store, sg_buf_text(dir), on_claim, r, err) && !r->failed;
-}
-
-/* `few`: of a plan of a node and its inputs. */
-static bool scan_claims(struct sg_plan *p, bool few, bool again, struct sg_error *err)
-{
-    struct sg_buf path = SG_BUF_INIT;
-    bool ok = true;
-
-    for (uint32_t i = 0; ok && !p->no_claims && i < p->c.graph->n_stages; i++) {
-        struct claim_reader r = { .p = p, .s = sg_plan_stage_at(p, i), .again = again, .err = err };
-        const struct sg_plan_stage *v = &p->stages[i].pub;
-
-        if (r.s->is_source || v->lo == v->hi)
-            continue;
-        ok = few && v->hi - v->lo <= LOOKS ? look_at_claims(&r, &path, err)
-                                           : list_claims(&r, &path, err);
-    }
-    sg_buf_done(&path);
-    return ok || sg_error_wrap(err, "look at the claims");
-}
-
-const struct sg_seen_claim *sg_scan_claim(const struct sg_plan *p, uint32_t node)
-{
-    for (size_t i = 0; i < p->n_claims; i++)
-        if (p->claims[i].node == node)
-            return &p->claims[i];
-    return NULL;
-}
+#define BATCH 32768u /* nodes whose paths are in memory at a time */
+#define FEW   16u    /* nodes that are read without a look at which are there */
+#define SOME  64u    /* nodes whose own identities are asked for, where that costs a request */
 
 /* ---- markers and sources */
 
@@ -235,7 +51,7 @@ static bool write_paths(void *ctx, size_t first, size_t end, struct sg_error *er
 {
     struct scan_batch *b = ctx;
     struct sg_buf *text = &b->texts[first / b->grain], dir = SG_BUF_INIT;
-    size_t at[GRAIN];
+    size_t at[SG_CHUNK];
     bool ok = true;
 
     sg_buf_clear(text);
@@ -797,7 +613,7 @@ static bool scan_times(struct scan_batch *b, size_t cap, struct sg_error *err)
 
 static bool scan_all(struct sg_plan *p, struct sg_error *err)
 {
-    size_t cap = p->n_nodes < BATCH ? p->n_nodes : BATCH, grain = grain_of(p->c.store);
+    size_t cap = p->n_nodes < BATCH ? p->n_nodes : BATCH, grain = sg_chunk_grain(p->c.store);
     size_t chunks = (cap + grain - 1) / grain;
     struct sg_arena a = SG_ARENA_INIT;
     struct scan_batch b = { .p = p, .grain = grain };
@@ -896,8 +712,8 @@ static void forget_unfinished(struct sg_plan *p, const struct sg_seen_claim *c)
 
 static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
 {
-    if (!scan_claims(p, few, false, err) || !scan_listed(p, err) || !scan_all(p, err) ||
-        (misses_inputs(p) && !scan_claims(p, few, true, err)))
+    if (!sg_scan_claims(p, few, false, err) || !scan_listed(p, err) || !scan_all(p, err) ||
+        (misses_inputs(p) && !sg_scan_claims(p, few, true, err)))
         return false;
     for (size_t i = 0; i < p->n_claims; i++) {
         const struct sg_seen_claim *c = &p->claims[i];
@@ -954,19 +770,19 @@ static bool is_to_scan(const struct sg_plan *p, uint32_t id)
 bool sg_scan_more(struct sg_plan *p, struct sg_error *err)
 {
     struct sg_arena a = SG_ARENA_INIT;
-    uint32_t *new = SG_ARENA_NEW(&a, p->n_nodes, uint32_t, err), n = 0;
+    uint32_t *to_settle = SG_ARENA_NEW(&a, p->n_nodes, uint32_t, err), n = 0;
     bool ok;
 
-    for (uint32_t id = 0; new != NULL &&id < p->n_nodes; id++)
+    for (uint32_t id = 0; to_settle != NULL && id < p->n_nodes; id++)
         if (is_to_scan(p, id))
-            new[n++] = id;
+            to_settle[n++] = id;
     sg_scan_end(p);
-    ok = new != NULL &&open_cache(p, err) && scan_all(p, err);
+    ok = to_settle != NULL && open_cache(p, err) && scan_all(p, err);
     for (uint32_t i = 0; ok && i < n; i++) {
-        uint32_t stage = sg_plan_stage_of(p, new[i]);
+        uint32_t stage = sg_plan_stage_of(p, to_settle[i]);
 
-        if (!sg_plan_stage_at(p, stage)->is_source && (p->flags[new[i]] & SG_NODE_SCANNED))
-            settle(p, new[i], sg_plan_is_early(p, stage, new[i]));
+        if (!sg_plan_stage_at(p, stage)->is_source && (p->flags[to_settle[i]] & SG_NODE_SCANNED))
+            settle(p, to_settle[i], sg_plan_is_early(p, stage, to_settle[i]));
     }
     sg_arena_done(&a);
     return ok;

@@ -61,14 +61,6 @@ static void weigh(struct sg_attempt_outcome *o, const struct sg_yarn_apps *apps,
                        strcmp(app->state, "FINISHED") == 0 ? app->final_status : app->state);
 }
 
-static bool any_alive(const struct sg_yarn_apps *apps)
-{
-    for (size_t i = 0; i < apps->n; i++)
-        if (apps->at[i].alive)
-            return true;
-    return false;
-}
-
 void sg_attempt_applications(struct sg_attempt *a, struct sg_attempt_outcome *o, char *why,
                              size_t size, struct sg_yarn_apps *ret)
 {
@@ -81,7 +73,7 @@ void sg_attempt_applications(struct sg_attempt *a, struct sg_attempt_outcome *o,
         return;
     sg_yarn_tag(a->nonce, tag);
     ok = !done || sg_yarn_await(y, tag, PATIENCE_MS, ret, &err);
-    if (ok && (!done || any_alive(ret)))
+    if (ok && (!done || sg_yarn_alive(ret) > 0))
         ok = sg_yarn_end(y, tag, ret, &err);
     if (ok && done)
         weigh(o, ret, why, size);

@@ -78,7 +78,7 @@ bool sg_yarn_find(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
     return sg_error_wrap(err, "find the applications of YARN");
 }
 
-static size_t count_alive(const struct sg_yarn_apps *a)
+size_t sg_yarn_alive(const struct sg_yarn_apps *a)
 {
     size_t n = 0;
 
@@ -136,7 +136,7 @@ bool sg_yarn_await(struct sg_yarn *y, const char *tag, int64_t patience_ms,
     for (;;) {
         if (!sg_yarn_find(y, tag, ret, err))
             return false;
-        if (count_alive(ret) == 0 || since_ms(begun) >= patience_ms || atomic_load(&y->hurried))
+        if (sg_yarn_alive(ret) == 0 || since_ms(begun) >= patience_ms || atomic_load(&y->hurried))
             return true;
         pause_for(y->pause_ms);
     }
@@ -205,7 +205,7 @@ bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret, s
         if (!find_again(y, tag, ret, err))
             return false;
         ms = since_ms(begun);
-        none = count_alive(ret) == 0 ? none + 1 : 0;
+        none = sg_yarn_alive(ret) == 0 ? none + 1 : 0;
         if (none == 2)
             break;
         if (none == 0 && killed_ms >= 0 &&

@@ -14,7 +14,6 @@
 #include "yarn_rm.h"
 
 #define LENGTH(list) (sizeof(list) / sizeof((list)[0]))
-#define DEPTH        64
 
 static bool bad_json(const struct sg_json_reader *r, struct sg_error *err)
 {
@@ -281,8 +280,8 @@ static bool close_level(struct level *levels, unsigned depth, struct sg_yarn_clu
 
 bool yarn_json_queues(struct sg_span text, struct sg_yarn_cluster *ret, struct sg_error *err)
 {
-    struct level levels[DEPTH + 1];
     struct sg_json_reader r;
+    struct level levels[sizeof(r.stack) + 1];
     enum sg_json_event ev;
     bool ok = true;
 
