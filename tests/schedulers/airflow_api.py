@@ -6,38 +6,18 @@ wait waits for the DAG and switches it on; run starts a run and prints its id; s
 the state and the number of the try of its task; fail marks the task as failed, which ends it.
 """
 
-import json
 import os
 import sys
-import time
-import urllib.error
-import urllib.request
+
+import rest
 
 DAG = "/api/v2/dags/hourly_pipeline"
 
 
-def ask(path, body=None, method=None, token=True):
-    """Asks until there is an answer: the server isn't up yet, or hasn't read the DAG (404)."""
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = "Bearer " + ask("/auth/token", token=False)["access_token"]
-    request = urllib.request.Request(
-        os.environ["AIRFLOW_URL"] + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers=headers,
-        method=method,
-    )
-    for _ in range(120):
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code not in (404, 503):
-                raise
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass
-        time.sleep(0.5)
-    sys.exit(f"no answer to {path}")
+def ask(path, body=None, method=None):
+    server = os.environ["AIRFLOW_URL"]
+    token = rest.ask(server + "/auth/token")["access_token"]
+    return rest.ask(server + path, body, method, {"Authorization": "Bearer " + token})
 
 
 what, run = sys.argv[1], (sys.argv + [""])[2]

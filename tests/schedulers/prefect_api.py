@@ -6,32 +6,14 @@ run starts a run of a deployment and prints its id; state prints a run's type, n
 tab between them; logs prints the lines that the server has of it.
 """
 
-import json
 import os
 import sys
-import time
-import urllib.error
-import urllib.request
+
+import rest
 
 
 def ask(path, body=None):
-    """Asks until there is an answer: the server isn't up yet, or its database is busy (503)."""
-    request = urllib.request.Request(
-        os.environ["PREFECT_API_URL"] + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    for _ in range(120):
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code not in (404, 503):
-                raise
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass
-        time.sleep(0.5)
-    sys.exit(f"no answer to {path}")
+    return rest.ask(os.environ["PREFECT_API_URL"] + path, body)
 
 
 def state(run):

@@ -35,7 +35,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 export TEST_DIR=$work/programs
-mkdir "$TEST_DIR" && cp "$here"/{graph.ini,job.sh,stagegraph,prefect_api.py,airflow_api.py} "$TEST_DIR/" &&
+mkdir "$TEST_DIR" && cp "$here"/{graph.ini,job.sh,stagegraph,prefect_api.py,airflow_api.py,rest.py} "$TEST_DIR/" &&
     javac -d "$TEST_DIR" "$here/Sleeper.java" || exit 1
 passed=0 failed=0
 for name in "${@:-cron systemd prefect airflow}"; do
