@@ -3,7 +3,8 @@
 #   $tmp/edges      the edges of build.ninja: a file a rule, as in build.ninja.in
 #   $tmp/drivers    the tests: a line each of kind, name and path, for tests/run.sh
 #   $tmp/drivers.hdfs   those that need a real HDFS
-#   $archives $programs $unit $e2e $helpers $hdfs $bench $headers $sources $jar    for build.ninja.in
+#   $archives $programs $unit $e2e $helpers $hdfs $bench $counts $headers $sources $jar    for
+#   build.ninja.in
 
 # Lists of names are words, to be split; what comes and what is left is configure's.
 # shellcheck shell=sh disable=SC2016,SC2034,SC2086,SC2154,SC2231,SC2254
@@ -193,6 +194,14 @@ for f in $found; do
     edge build/bench/$name "link $object build/bench/libsg_bench.a$libs"
     bench="$bench build/bench/$name"
 done
+
+# The paths whose instructions are counted are one program.
+archives report
+compile_dir tests/counts - "-I\${s}tests/bench -I\${s}src/plan -I\${s}src/store"
+if [ -n "$objects" ]; then
+    edge build/counts/counts "link $objects build/bench/libsg_bench.a build/module/libsg_net.a$libs"
+    counts=' build/counts/counts'
+fi
 
 glob tests/ _test.sh
 for f in $found; do

@@ -1,0 +1,234 @@
+/* The view, the sweep, a decision, an explanation: three stages of hours. */
+#include "plan_impl.h"
+
+#include "counts.h"
+#include "tree.h"
+
+#define NODES   (UINT64_C(3) * COUNTS_HOURS)
+#define MONTH   744
+#define DECIDED 400
+
+static void open_hours(struct counts_world *w, const char *silver, const char *gold,
+                       const char *more, int64_t hours)
+{
+    struct sg_buf text = SG_BUF_INIT;
+
+    counts_graph(&text, silver, gold, more);
+    counts_world_open(w, sg_buf_text(&text), counts_after(hours));
+    sg_buf_done(&text);
+}
+
+/* ---- view and sweep */
+
+static void view(void *ctx)
+{
+    struct counts_world *w = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_plan *p;
+
+    must(sg_plan_begin(&w->config, NULL, &p, &err), &err);
+    must_be(p->n_nodes == NODES, "the view has all nodes");
+    sg_plan_free(p);
+}
+
+uint64_t count_view(void)
+{
+    struct counts_world w;
+
+    open_hours(&w, "bronze", "silver", "", COUNTS_HOURS);
+    counted(view, &w);
+    counts_world_close(&w);
+    return NODES;
+}
+
+static void sweep(void *ctx)
+{
+    struct sg_plan *p = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+
+    must(sg_sweep(p, &err) && sg_sweep_looked(p, &err) && sg_sweep_notices(p, &err), &err);
+}
+
+/* A plan as after a scan that has found all nodes done, or none. */
+static struct sg_plan *scanned(const struct counts_world *w, bool done)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_plan *p;
+
+    must(sg_plan_begin(&w->config, NULL, &p, &err), &err);
+    if (done)
+        must(sg_bench_fill(p, &err), &err);
+    for (uint32_t id = 0; !done && id < p->n_nodes; id++)
+        p->flags[id] |= SG_NODE_SCANNED;
+    return p;
+}
+
+static uint64_t count_sweep(const char *silver, const char *gold, const char *more, bool done)
+{
+    struct counts_world w;
+    struct sg_plan_counts n;
+    struct sg_plan *p;
+
+    open_hours(&w, silver, gold, more, COUNTS_HOURS);
+    p = scanned(&w, done);
+    counted(sweep, p);
+    sg_plan_count(p, &n);
+    must_be(done ? n.fresh == p->n_nodes : n.run == p->n_nodes, "all nodes are fresh, or to run");
+    sg_plan_free(p);
+    counts_world_close(&w);
+    return n.asked;
+}
+
+uint64_t count_sweep_fresh(void)
+{
+    return count_sweep("bronze", "silver", "", true);
+}
+
+uint64_t count_sweep_window(void)
+{
+    return count_sweep("bronze@-23..0", "silver", "", true);
+}
+
+/* Hours from two of the ones before, and days of them. */
+uint64_t count_sweep_days(void)
+{
+    return count_sweep("bronze silver@-1", "silver\npartition = day", "", true);
+}
+
+uint64_t count_sweep_stale(void)
+{
+    return count_sweep("bronze", "silver", "", false);
+}
+
+static void cut(void *ctx)
+{
+    struct sg_plan *p = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+
+    must(sg_batches_cut(p, &err), &err);
+}
+
+/* Days of 24 hours, everything stale. */
+uint64_t count_batches(void)
+{
+    struct counts_world w;
+    struct sg_plan *p;
+    struct sg_node_id first;
+    uint32_t n;
+
+    open_hours(&w, "bronze", "silver", "batch = 24\n", COUNTS_HOURS);
+    p = scanned(&w, false);
+    sweep(p);
+    counted(cut, p);
+    sg_plan_batch(p, (struct sg_node_id){ 0 }, &first, &n);
+    must_be(n == 24, "a batch is a day");
+    sg_plan_free(p);
+    counts_world_close(&w);
+    return NODES;
+}
+
+/* ---- with receipts in memory */
+
+static void open_made(struct counts_world *w)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    uint32_t n;
+
+    open_hours(w, "bronze", "silver bronze", "", MONTH);
+    must(sg_bench_tree(&w->config, NULL, &n, &err), &err);
+    must_be(n == 3 * MONTH, "all nodes were made");
+}
+
+static void plan_first(void *ctx)
+{
+    struct counts_world *w = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_plan_counts n;
+    struct sg_plan *p;
+
+    must(sg_plan_new(&w->config, &p, &err), &err);
+    sg_plan_count(p, &n);
+    must_be(n.fresh == 3 * MONTH, "all nodes are fresh");
+    sg_plan_free(p);
+}
+
+/* All of it, each marker read: there is no cache. */
+uint64_t count_plan_first(void)
+{
+    struct counts_world w;
+
+    open_made(&w);
+    counted(plan_first, &w);
+    counts_world_close(&w);
+    return UINT64_C(3) * MONTH;
+}
+
+struct asked {
+    struct sg_plan *p;
+    size_t rows;
+};
+
+static void decide(void *ctx)
+{
+    const struct sg_plan *p = ((const struct asked *)ctx)->p;
+    const struct sg_stage *s = &p->c.graph->stages[1];
+    const struct sg_decide_ask ask = { .made_first = 0 };
+    struct sg_error err = SG_ERROR_INIT;
+
+    for (int64_t x = s->exists.first + 1; x <= s->exists.first + DECIDED; x++) {
+        struct sg_arena a = SG_ARENA_INIT;
+        struct sg_decision d;
+
+        must(sg_plan_decide(p, s, x, &ask, &a, &d, &err), &err);
+        must_be(d.what == SG_DECIDE_FRESH, "the node is fresh");
+        sg_arena_done(&a);
+    }
+}
+
+static void on_row(void *ctx, const struct sg_explain_row *row)
+{
+    struct asked *e = ctx;
+
+    must_be(!row->differs, "nothing has changed");
+    e->rows++;
+}
+
+static void explain(void *ctx)
+{
+    struct asked *e = ctx;
+    const struct sg_stage *s = &e->p->c.graph->stages[1];
+    struct sg_error err = SG_ERROR_INIT;
+
+    for (int64_t x = s->exists.first + 1; x <= s->exists.first + DECIDED; x++) {
+        struct sg_arena a = SG_ARENA_INIT;
+        struct sg_explanation ret;
+
+        must(sg_plan_explain(e->p, sg_plan_find(e->p, s->id, x), &a, &ret, on_row, e, &err), &err);
+        sg_arena_done(&a);
+    }
+    must_be(e->rows >= (size_t)5 * DECIDED, "each part has a row");
+}
+
+static uint64_t count_asked(counted_fn *fn)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct asked e = { .rows = 0 };
+    struct counts_world w;
+
+    open_made(&w);
+    must(sg_plan_new(&w.config, &e.p, &err), &err);
+    counted(fn, &e);
+    sg_plan_free(e.p);
+    counts_world_close(&w);
+    return DECIDED;
+}
+
+uint64_t count_decide(void)
+{
+    return count_asked(decide);
+}
+
+uint64_t count_explain(void)
+{
+    return count_asked(explain);
+}
