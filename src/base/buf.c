@@ -47,16 +47,20 @@ static bool grow(struct sg_buf *b, size_t more, struct sg_error *err)
     return true;
 }
 
+static inline bool reserve(struct sg_buf *b, size_t more, struct sg_error *err)
+{
+    /* the byte left over is for the NUL */
+    return __builtin_expect(more < b->cap - b->len, true) || grow(b, more, err);
+}
+
 bool sg_buf_reserve(struct sg_buf *b, size_t more, struct sg_error *err)
 {
-    if (more < b->cap - b->len) /* the byte left over is for the NUL */
-        return true;
-    return grow(b, more, err);
+    return reserve(b, more, err);
 }
 
 bool sg_buf_add(struct sg_buf *b, const void *bytes, size_t n, struct sg_error *err)
 {
-    if (!sg_buf_reserve(b, n, err))
+    if (!reserve(b, n, err))
         return false;
     if (n != 0)
         memcpy(b->at + b->len, bytes, n);
@@ -72,7 +76,11 @@ bool sg_buf_adds(struct sg_buf *b, const char *text, struct sg_error *err)
 
 bool sg_buf_addc(struct sg_buf *b, char c, struct sg_error *err)
 {
-    return sg_buf_add(b, &c, 1, err);
+    if (!reserve(b, 1, err))
+        return false;
+    b->at[b->len++] = c;
+    b->at[b->len] = '\0';
+    return true;
 }
 
 bool sg_buf_addf(struct sg_buf *b, struct sg_error *err, const char *fmt, ...)

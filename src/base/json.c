@@ -17,6 +17,21 @@ enum expect {
     EXPECT_FAILED
 };
 
+/* Behind the bytes from `at` on that stand in a string as they are, one a character: most of all
+ * text. The rest (what is escaped, what is not ASCII, DEL) is looked at closely. */
+static size_t pass_plain(struct sg_span s, size_t at)
+{
+    static const bool is_plain[256] = {
+        [' ' ... '!'] = true,
+        ['#' ... '['] = true,
+        [']' ... '~'] = true,
+    };
+
+    while (at < s.len && is_plain[(unsigned char)s.at[at]])
+        at++;
+    return at;
+}
+
 void sg_json_reader_init(struct sg_json_reader *r, struct sg_span text)
 {
     *r = (struct sg_json_reader){ .in = text, .expect = EXPECT_VALUE };
@@ -149,25 +164,39 @@ static bool take_escape(struct sg_json_reader *r)
     return add_scratch(r, &values[name - names], 1);
 }
 
+/* To what ends a string, or is escaped in it: a quote, a backslash, a control character, -1 for the
+ * end of the text; or -2, where it is no UTF-8. */
+static int pass_text(struct sg_json_reader *r)
+{
+    size_t n;
+    int c;
+
+    for (;;) {
+        r->pos = pass_plain(r->in, r->pos);
+        c = peek(r);
+        if (c < 0x20 || c == '"' || c == '\\')
+            return c;
+        n = sg_text_utf8((struct sg_span){ .at = r->in.at + r->pos, .len = r->in.len - r->pos });
+        if (n == 0)
+            return -2;
+        r->pos += n;
+    }
+}
+
 /* From the quote at pos to behind the closing one. */
 static bool take_string(struct sg_json_reader *r)
 {
-    size_t from, n;
+    size_t from;
     int c;
 
     sg_buf_clear(&r->scratch);
     r->pos++;
     for (;;) {
         from = r->pos;
-        while ((c = peek(r)) >= 0x20 && c != '"' && c != '\\') {
-            n = c < 0x80 ? 1
-                         : sg_text_utf8((struct sg_span){ .at = r->in.at + r->pos,
-                                                          .len = r->in.len - r->pos });
-            if (n == 0) {
-                bad(r, "invalid UTF-8 in a string");
-                return false;
-            }
-            r->pos += n;
+        c = pass_text(r);
+        if (c == -2) {
+            bad(r, "invalid UTF-8 in a string");
+            return false;
         }
         if (!add_scratch(r, r->in.at + from, r->pos - from))
             return false;
@@ -379,6 +408,11 @@ static bool add(struct sg_json_writer *w, const char *bytes, size_t n)
     return sg_buf_add(w->out, bytes, n, &w->err);
 }
 
+static bool addc(struct sg_json_writer *w, char c)
+{
+    return sg_buf_addc(w->out, c, &w->err);
+}
+
 /* What stands for the n bytes of one character, when they can't stand as they are; else NULL. */
 static const char *replacement(const char *at, size_t n, char hex[7])
 {
@@ -397,25 +431,15 @@ static const char *replacement(const char *at, size_t n, char hex[7])
     return hex;
 }
 
-/* Most of all text: stands as it is, one byte a character. */
-static bool is_plain(char c)
-{
-    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
-}
-
 static bool add_string(struct sg_json_writer *w, struct sg_span s)
 {
     size_t from = 0, at = 0, n;
     const char *other;
     char hex[7];
 
-    if (!add(w, "\"", 1))
+    if (!addc(w, '"'))
         return false;
-    for (;;) {
-        while (at < s.len && is_plain(s.at[at]))
-            at++;
-        if (at == s.len)
-            break;
+    while ((at = pass_plain(s, at)) < s.len) {
         n = sg_text_utf8((struct sg_span){ .at = s.at + at, .len = s.len - at });
         other = replacement(s.at + at, n, hex);
         n = n != 0 ? n : 1;
@@ -426,7 +450,7 @@ static bool add_string(struct sg_json_writer *w, struct sg_span s)
         }
         at += n;
     }
-    return (from == at || add(w, s.at + from, at - from)) && add(w, "\"", 1);
+    return (from == at || add(w, s.at + from, at - from)) && addc(w, '"');
 }
 
 /* What stands before a value: a comma and its key. False after an error. */
@@ -439,16 +463,16 @@ static bool before_value(struct sg_json_writer *w, const char *key)
     if (!SG_EXPECT(in_object == (key != NULL), &w->err) ||
         !SG_EXPECT(w->depth > 0 || !w->comma, &w->err))
         return false;
-    if (w->comma && !add(w, ",", 1))
+    if (w->comma && !addc(w, ','))
         return false;
     w->comma = true;
-    return key == NULL || (add_string(w, sg_span_of(key)) && add(w, ":", 1));
+    return key == NULL || (add_string(w, sg_span_of(key)) && addc(w, ':'));
 }
 
 void sg_json_begin(struct sg_json_writer *w, const char *key, char open)
 {
     if (!before_value(w, key) || !SG_EXPECT(open == '{' || open == '[', &w->err) ||
-        !SG_EXPECT(w->depth < sizeof(w->close), &w->err) || !add(w, &open, 1))
+        !SG_EXPECT(w->depth < sizeof(w->close), &w->err) || !addc(w, open))
         return;
     w->close[w->depth++] = open == '{' ? '}' : ']';
     w->comma = false;
@@ -457,7 +481,7 @@ void sg_json_begin(struct sg_json_writer *w, const char *key, char open)
 void sg_json_end(struct sg_json_writer *w)
 {
     if (w->err.code != SG_ERROR_NONE || !SG_EXPECT(w->depth > 0, &w->err) ||
-        !add(w, &w->close[w->depth - 1], 1))
+        !addc(w, w->close[w->depth - 1]))
         return;
     w->depth--;
     w->comma = true;
