@@ -135,20 +135,29 @@ static void format_hex(uint64_t v, char ret[16])
     }
 }
 
+#define DIGIT 0x10 /* a bit that all digits have */
+
+/* Without a branch a digit: which of them are letters is as good as random, and half of these
+ * branches would be guessed wrong. */
 static bool parse_hex(const char *text, uint64_t *ret)
 {
+    static const unsigned char digits[256] = {
+        ['0'] = DIGIT,      ['1'] = DIGIT | 1,  ['2'] = DIGIT | 2,  ['3'] = DIGIT | 3,
+        ['4'] = DIGIT | 4,  ['5'] = DIGIT | 5,  ['6'] = DIGIT | 6,  ['7'] = DIGIT | 7,
+        ['8'] = DIGIT | 8,  ['9'] = DIGIT | 9,  ['a'] = DIGIT | 10, ['b'] = DIGIT | 11,
+        ['c'] = DIGIT | 12, ['d'] = DIGIT | 13, ['e'] = DIGIT | 14, ['f'] = DIGIT | 15,
+    };
     uint64_t v = 0;
+    unsigned all = DIGIT;
 
     for (int i = 0; i < 16; i++) {
-        char c = text[i];
+        unsigned char digit = digits[(unsigned char)text[i]];
 
-        if (c >= '0' && c <= '9')
-            v = v << 4 | (uint64_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            v = v << 4 | (uint64_t)(c - 'a' + 10);
-        else
-            return false;
+        all &= digit;
+        v = v << 4 | (digit & 0xfu);
     }
+    if ((all & DIGIT) == 0)
+        return false;
     *ret = v;
     return true;
 }

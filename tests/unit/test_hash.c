@@ -235,6 +235,20 @@ static void only_the_exact_text_is_parsed(void **state)
     }
 }
 
+static void each_digit_in_each_place_is_that_of_printf(void **state)
+{
+    (void)state;
+    for (int place = 0; place < 64; place += 4)
+        for (uint64_t digit = 0; digit < 16; digit++) {
+            uint64_t v = digit << place | UINT64_C(0x0123456789abcdef) >> (60 - place);
+            char text[SG_HASH64_TEXT], expected[SG_HASH64_TEXT];
+
+            sg_hash64_format(v, text);
+            snprintf(expected, sizeof(expected), "%016llx", (unsigned long long)v);
+            assert_string_equal(text, expected);
+        }
+}
+
 static void what_is_formatted_is_parsed_again(void **state)
 {
     static const uint64_t words[] = { 0, 1, UINT64_MAX, UINT64_C(1) << 63, 0xfedcba9876543210 };
@@ -266,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_file_is_hashed_from_its_beginning),
         cmocka_unit_test(what_cannot_be_read_is_an_error),
         cmocka_unit_test(only_the_exact_text_is_parsed),
+        cmocka_unit_test(each_digit_in_each_place_is_that_of_printf),
         cmocka_unit_test(what_is_formatted_is_parsed_again),
     };
 
