@@ -284,7 +284,8 @@ static void next_piece(const struct sg_out *o, const char *text, size_t len, str
     }
 }
 
-/* Bytes at the beginning that stand for themselves, one column each but for '\n'. */
+/* Bytes at the beginning that stand for themselves, one column each (as next_piece() has it of
+ * '\n', too). */
 static size_t plain(const char *text, size_t len)
 {
     size_t n = 0;
@@ -336,14 +337,20 @@ int sg_out_width(const struct sg_out *o, const char *text)
     size_t len = strlen(text);
     struct piece p;
     int columns = 0;
+    size_t n;
 
-    while (len > 0) {
+    for (;;) {
+        n = plain(text, len);
+        columns += (int)n;
+        text += n;
+        len -= n;
+        if (len == 0)
+            return columns;
         next_piece(o, text, len, &p);
         columns += p.columns;
         text += p.used;
         len -= p.used;
     }
-    return columns;
 }
 
 static void add_blanks(struct sg_out *o, int n)
