@@ -70,28 +70,6 @@ static bool read_fields(struct sg_json_reader *r, const struct field *fields, si
     return ev == SG_JSON_OBJECT_END || bad_json(r, err);
 }
 
-/* Enters objects by their keys, the way down to a value; *ret its first event, NULL where the way
- * ends before it. */
-static bool descend(struct sg_json_reader *r, const char *const *way, size_t n,
-                    enum sg_json_event *ret, struct sg_error *err)
-{
-    enum sg_json_event ev = sg_json_next(r);
-
-    for (size_t i = 0; i < n && ev == SG_JSON_OBJECT; i++) {
-        while ((ev = sg_json_next(r)) == SG_JSON_KEY && !sg_span_is(r->text, way[i]))
-            if (!sg_json_skip(r, ev))
-                return bad_json(r, err);
-        if (ev == SG_JSON_KEY)
-            ev = sg_json_next(r);
-        else if (ev == SG_JSON_OBJECT_END)
-            ev = SG_JSON_NULL;
-    }
-    if (ev == SG_JSON_BAD || ev == SG_JSON_END)
-        return bad_json(r, err);
-    *ret = ev;
-    return true;
-}
-
 /* ---- applications ---- */
 
 /* In a list with commas; YARN has lower-cased it. */
@@ -115,6 +93,14 @@ static bool is_over(const char *state)
 {
     return strcmp(state, "FINISHED") == 0 || strcmp(state, "FAILED") == 0 ||
            strcmp(state, "KILLED") == 0;
+}
+
+/* Where a list of applications should be. Always false. */
+static bool no_list(const struct sg_json_reader *r, enum sg_json_event ev, struct sg_error *err)
+{
+    if (ev == SG_JSON_BAD || ev == SG_JSON_END)
+        return bad_json(r, err);
+    return sg_error_set(err, SG_ERROR_STORE, 0, "the answer is no list of applications");
 }
 
 static bool read_app(struct sg_json_reader *r, const char *tag, struct sg_yarn_apps *ret,
@@ -154,45 +140,93 @@ static bool read_app(struct sg_json_reader *r, const char *tag, struct sg_yarn_a
     return true;
 }
 
-/* {"apps":{"app":[…]}}; without one {"apps":{}} or {"apps":null}. */
+/* Of an object whose '{' was just read: its "app". */
+static bool read_apps(struct sg_json_reader *r, const char *tag, struct sg_yarn_apps *ret,
+                      struct sg_error *err)
+{
+    enum sg_json_event ev;
+
+    while ((ev = sg_json_next(r)) == SG_JSON_KEY) {
+        if (!sg_span_is(r->text, "app")) {
+            if (!sg_json_skip(r, ev))
+                return bad_json(r, err);
+            continue;
+        }
+        ev = sg_json_next(r);
+        if (ev == SG_JSON_OBJECT) { /* one alone, as some gateways write it */
+            if (!read_app(r, tag, ret, err))
+                return false;
+        } else if (ev == SG_JSON_ARRAY) {
+            while ((ev = sg_json_next(r)) == SG_JSON_OBJECT)
+                if (!read_app(r, tag, ret, err))
+                    return false;
+            if (ev != SG_JSON_ARRAY_END)
+                return no_list(r, ev, err);
+        } else if (ev != SG_JSON_NULL) {
+            return no_list(r, ev, err);
+        }
+    }
+    return ev == SG_JSON_OBJECT_END || bad_json(r, err);
+}
+
+/*
+ * {"apps":{"app":[…]}}; without one {"apps":{}}, null or "", by version and gateway, or {}. That
+ * none is alive is believed of these alone: any other JSON is no answer to what was asked.
+ */
 bool yarn_json_apps(struct sg_span text, const char *tag, struct sg_yarn_apps *ret,
                     struct sg_error *err)
 {
-    static const char *const way[] = { "apps", "app" };
     struct sg_json_reader r;
     enum sg_json_event ev;
-    bool ok;
+    bool ok = true, told = false, others = false;
 
     sg_json_reader_init(&r, text);
-    ok = descend(&r, way, LENGTH(way), &ev, err);
-    if (ok && ev == SG_JSON_OBJECT) /* one alone, as some gateways write it */
-        ok = read_app(&r, tag, ret, err);
-    else if (ok && ev == SG_JSON_ARRAY) {
-        while (ok && (ev = sg_json_next(&r)) == SG_JSON_OBJECT)
-            ok = read_app(&r, tag, ret, err);
-        ok = ok && (ev == SG_JSON_ARRAY_END || bad_json(&r, err));
-    }
-    while (ok && ev != SG_JSON_END) { /* a cut answer is none */
+    ev = sg_json_next(&r);
+    if (ev != SG_JSON_OBJECT)
+        ok = no_list(&r, ev, err);
+    while (ok && (ev = sg_json_next(&r)) == SG_JSON_KEY) {
+        told = told || sg_span_is(r.text, "apps");
+        if (!sg_span_is(r.text, "apps")) {
+            others = true;
+            ok = sg_json_skip(&r, ev) || bad_json(&r, err);
+            continue;
+        }
         ev = sg_json_next(&r);
-        ok = ev != SG_JSON_BAD || bad_json(&r, err);
+        if (ev == SG_JSON_OBJECT)
+            ok = read_apps(&r, tag, ret, err);
+        else if (ev != SG_JSON_NULL && (ev != SG_JSON_STRING || r.text.len > 0))
+            ok = no_list(&r, ev, err);
     }
+    if (ok) /* a cut answer is none */
+        ok = (ev == SG_JSON_OBJECT_END && sg_json_next(&r) == SG_JSON_END) || bad_json(&r, err);
+    if (ok && others && !told)
+        ok = no_list(&r, ev, err);
     sg_json_reader_done(&r);
     return ok;
 }
 
 /* ---- the cluster ---- */
 
+/* The fields of the document's object of that key. */
 static bool read_one(struct sg_span text, const char *key, const struct field *fields, size_t n,
                      struct sg_arena *a, struct sg_error *err)
 {
     struct sg_json_reader r;
     enum sg_json_event ev;
-    bool ok;
+    bool ok = true;
 
     sg_json_reader_init(&r, text);
-    ok = descend(&r, &key, 1, &ev, err) &&
-         (ev == SG_JSON_OBJECT || sg_error_set(err, SG_ERROR_STORE, 0, "no %s in it", key)) &&
-         read_fields(&r, fields, n, a, err);
+    ev = sg_json_next(&r);
+    if (ev == SG_JSON_OBJECT)
+        while (ok && (ev = sg_json_next(&r)) == SG_JSON_KEY && !sg_span_is(r.text, key))
+            ok = sg_json_skip(&r, ev);
+    if (ok && ev == SG_JSON_KEY)
+        ev = sg_json_next(&r);
+    if (!ok || ev == SG_JSON_BAD || ev == SG_JSON_END)
+        ok = bad_json(&r, err);
+    else
+        ok = (ev == SG_JSON_OBJECT || sg_error_set(err, SG_ERROR_STORE, 0, "no %s in it", key)) &&
+             read_fields(&r, fields, n, a, err);
     sg_json_reader_done(&r);
     return ok;
 }

@@ -211,7 +211,8 @@ static bool rm_find(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret
 
     (void)snprintf(query, sizeof(query), "applicationTags=%s", tag); /* of ours: plain letters */
     ok = ask(&q) && (is_fine(&q) || refused(&q)) &&
-         yarn_json_apps(sg_buf_span(&q.answer.body), tag, ret, err);
+         (yarn_json_apps(sg_buf_span(&q.answer.body), tag, ret, err) ||
+          sg_error_wrap(err, "ResourceManager %s", q.rm->rms.bases[atomic_load(&q.rm->active)]));
     sg_http_answer_done(&q.answer);
     return ok;
 }

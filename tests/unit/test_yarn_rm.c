@@ -136,7 +136,7 @@ static void finds_what_has_the_tag_and_nothing_else(void **state)
 static void no_application_is_an_answer(void **state)
 {
     static const char *const bodies[] = { NONE, "{\"apps\":null}", "{\"apps\":{\"app\":[]}}",
-                                          "{}" };
+                                          "{}", "{\"apps\":\"\"}", "{\"apps\":{\"app\":null}}" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -159,6 +159,35 @@ static void a_damaged_answer_is_an_error(void **state)
         assert_false(sg_yarn_find(yarn, TAG, &apps, &err));
         says("no JSON, or was cut");
         assert_int_equal(apps.n, 0);
+        check();
+    }
+}
+
+/* With status 200, from a gateway, or something else that listens there. */
+static void json_that_is_no_list_of_applications_does_not_say_that_there_are_none(void **state)
+{
+    static const char *const bodies[] = {
+        "[]",
+        "null",
+        "\"up\"",
+        "{\"status\":\"ok\"}",
+        "{\"RemoteException\":{\"exception\":\"E\",\"message\":\"m\"}}",
+        "{\"apps\":[]}",
+        "{\"apps\":7}",
+        "{\"apps\":\"none\"}",
+        "{\"apps\":{\"app\":\"none\"}}",
+        "{\"apps\":{\"app\":[1]}}",
+        "[{\"apps\":{}}]",
+        "[" APP("1", "RUNNING", "UNDEFINED", "a") "]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        reply(0, APPS, 200, JSON, bodies[i]);
+        if (sg_yarn_find(yarn, TAG, &apps, &err))
+            fail_msg("%s: no error", bodies[i]);
+        assert_int_equal(err.code, SG_ERROR_STORE);
+        says("the answer is no list of applications");
         check();
     }
 }
@@ -536,6 +565,7 @@ int main(void)
         test(finds_what_has_the_tag_and_nothing_else),
         test(no_application_is_an_answer),
         test(a_damaged_answer_is_an_error),
+        test(json_that_is_no_list_of_applications_does_not_say_that_there_are_none),
         test(a_refusal_is_an_error_with_its_message),
         test(a_kill_is_seen_to_have_worked),
         test(what_arrives_after_the_first_look_is_ended_too),
