@@ -22,6 +22,7 @@
 #define CONNECTIONS     4
 #define RETRY_MS        1000
 #define SHORTEST_TRY_MS 1000
+#define TRY_MS          10000 /* of a pair: one that hangs must not take the other one's time */
 #define PAUSE_MS        200
 #define QUIET_MS        2000 /* a node hears of a kill with its next heartbeat, a second apart */
 #define ANSWER_LIMIT    ((size_t)64 << 20)
@@ -34,6 +35,7 @@ struct ask {
     const char *body;                  /* JSON, or NULL */
     struct sg_http_answer answer;
     struct sg_mono until;
+    int64_t try_ms; /* what a try may take of that; 0: all */
     struct sg_error *err;
     bool failed; /* err is set: nothing will help */
     char trouble[MAX_MANAGERS][TROUBLE_TEXT];
@@ -87,9 +89,12 @@ static bool judge(struct ask *q, char why[TROUBLE_TEXT])
 /* The last one may begin right before the end. */
 static struct sg_mono try_deadline(const struct ask *q)
 {
-    struct sg_mono least = { sg_mono_now().ns + SHORTEST_TRY_MS * SG_NS_PER_MS };
+    const int64_t now = sg_mono_now().ns, least = now + SHORTEST_TRY_MS * SG_NS_PER_MS;
+    int64_t until = q->until.ns;
 
-    return least.ns > q->until.ns ? least : q->until;
+    if (q->try_ms > 0 && now + q->try_ms * SG_NS_PER_MS < until)
+        until = now + q->try_ms * SG_NS_PER_MS;
+    return (struct sg_mono){ least > until ? least : until };
 }
 
 static bool try_at(struct ask *q, size_t at)
@@ -160,12 +165,23 @@ static bool try_all(struct ask *q)
     return false;
 }
 
+/* So that each of them has had its turn before half of the time is over. */
+static int64_t first_try_ms(const struct yarn_rm *rm)
+{
+    const int64_t share = rm->base.deadline_ms / (2 * (int64_t)rm->rms.n);
+
+    if (rm->rms.n == 1)
+        return 0;
+    return share < rm->try_ms ? share : rm->try_ms;
+}
+
 static bool ask(struct ask *q)
 {
     struct yarn_rm *rm = q->rm;
     bool once = atomic_load(&rm->away);
 
     q->until.ns = sg_mono_now().ns + rm->base.deadline_ms * SG_NS_PER_MS;
+    q->try_ms = first_try_ms(rm);
     while (!try_all(q)) {
         struct timespec t = { .tv_sec = rm->retry_ms / 1000,
                               .tv_nsec = rm->retry_ms % 1000 * SG_NS_PER_MS };
@@ -178,6 +194,8 @@ static bool ask(struct ask *q)
             return give_up(q);
         }
         (void)nanosleep(&t, NULL); /* cut short by a signal: asked sooner */
+        if (q->try_ms < rm->base.deadline_ms)
+            q->try_ms *= 2;
     }
     return true;
 }
@@ -334,13 +352,16 @@ static bool take_user(struct yarn_rm *rm, const char *user, struct sg_error *err
 
 static bool fill(struct yarn_rm *rm, const struct sg_yarn_config *c, struct sg_error *err)
 {
-    struct sg_http_config http = { .connections = CONNECTIONS, .ca = c->ca };
+    struct sg_http_config http = { .connections = CONNECTIONS,
+                                   .ca = c->ca,
+                                   .stopped = &rm->base.hurried };
     bool simple = c->auth != NULL && strcmp(c->auth, "simple") == 0;
     struct sg_hadoop *h = NULL;
     bool ok;
 
     rm->user = "";
     rm->retry_ms = RETRY_MS;
+    rm->try_ms = TRY_MS;
     rm->base.ops = &rm_ops;
     rm->base.deadline_ms = c->deadline_s * 1000;
     rm->base.pause_ms = PAUSE_MS;

@@ -22,6 +22,7 @@ struct yarn_rm {
     atomic_size_t active; /* which of them answered last */
     atomic_bool away;     /* none did, for a whole deadline: asked once only, until one does */
     int64_t retry_ms;     /* between two rounds */
+    int64_t try_ms;       /* of a pair, what one has to answer in; twice as long in each round */
 };
 
 /* ---- yarn_json.c: answers. What is no JSON is an error, code store. ---- */

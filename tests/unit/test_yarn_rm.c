@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -349,6 +350,51 @@ static void while_none_is_active_it_is_asked_again(void **state)
     assert_string_equal(apps.at[0].final_status, "FAILED");
 }
 
+/* One that hangs takes connections and says nothing: the deadline is the other one's, too. */
+static void one_of_a_pair_that_hangs_does_not_hold_up_the_other(void **state)
+{
+    const struct http_reply hangs = { .times = HTTP_ALWAYS, .silent = true, .end = HTTP_HANG };
+    const struct sg_mono begun = sg_mono_now();
+
+    (void)state;
+    ((struct yarn_rm *)yarn)->try_ms = 1;
+    http_peer_reply(peers[0], &hangs);
+    reply(1, APPS, 200, JSON, NONE);
+    assert_true(sg_yarn_find(yarn, TAG, &apps, &err));
+    reply(1, APPS, 200, JSON, NONE); /* it is asked first now */
+    assert_true(sg_yarn_find(yarn, TAG, &apps, &err));
+    assert_int_equal(http_peer_requests(peers[0]), 1);
+    if (sg_mono_now().ns - begun.ns > 20 * SG_NS_PER_S) /* of the 30 that it has */
+        fail_msg("it took %lld s", (long long)((sg_mono_now().ns - begun.ns) / SG_NS_PER_S));
+}
+
+static void *find_apps(void *done)
+{
+    *(bool *)done = sg_yarn_find(yarn, TAG, &apps, &err);
+    return NULL;
+}
+
+/* The second ^C comes while one is being waited for. */
+static void who_gets_into_a_hurry_stops_waiting_for_an_answer(void **state)
+{
+    const struct http_reply hangs = { .times = HTTP_ALWAYS, .silent = true, .end = HTTP_HANG };
+    const struct sg_mono begun = sg_mono_now();
+    pthread_t thread;
+    bool done = true;
+
+    (void)state;
+    http_peer_reply(peers[0], &hangs);
+    http_peer_reply(peers[1], &hangs);
+    assert_int_equal(pthread_create(&thread, NULL, find_apps, &done), 0);
+    http_peer_wait(peers[0], 1);
+    sg_yarn_hurry(yarn);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(done);
+    says("no answer, and nobody waits for it any longer");
+    if (sg_mono_now().ns - begun.ns > 8 * SG_NS_PER_S) /* 10 for a try, 30 in all */
+        fail_msg("it took %lld s", (long long)((sg_mono_now().ns - begun.ns) / SG_NS_PER_S));
+}
+
 static void one_that_nobody_answers_for_is_named(void **state)
 {
     char given[60];
@@ -576,6 +622,8 @@ int main(void)
         test(who_is_in_a_hurry_waits_for_nothing),
         test(a_standby_is_passed_by_and_the_active_one_remembered),
         test(while_none_is_active_it_is_asked_again),
+        test(one_of_a_pair_that_hangs_does_not_hold_up_the_other),
+        test(who_gets_into_a_hurry_stops_waiting_for_an_answer),
         test(one_that_nobody_answers_for_is_named),
         test(addresses_come_from_the_graph_or_from_yarn_site),
         test(an_address_that_is_none_is_an_error_of_the_graph),
