@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stagegraph/text.h"
 #include "stagegraph/yarn.h"
 
 #include "attempt_impl.h"
 
 /* An application ends a moment after its client. */
 #define PATIENCE_MS 10000
+#define DIAGNOSTICS 200 /* of what YARN says of it */
 
 bool sg_dead_applications(struct sg_yarn *y, const char *nonce, const char *run, size_t *ret_ended,
                           char *names, size_t size, struct sg_error *err)
@@ -44,6 +46,20 @@ static const struct sg_yarn_app *find_failed(const struct sg_yarn_apps *apps)
     return NULL;
 }
 
+/* ": " and the first line of what YARN has to say of its end, or nothing. */
+static void add_diagnostics(const struct sg_yarn_app *app, char *why, size_t size)
+{
+    const char *text = app->diagnostics + strspn(app->diagnostics, " \t\r\n");
+    const struct sg_span line = { text, strcspn(text, "\r\n") };
+    struct sg_buf quoted = SG_BUF_INIT;
+    struct sg_error ignored = SG_ERROR_INIT; /* it is for people */
+    size_t len = strlen(why);
+
+    if (line.len > 0 && sg_text_add_quoted(&quoted, line, DIAGNOSTICS, &ignored))
+        (void)snprintf(why + len, size - len, ": %s", sg_buf_text(&quoted));
+    sg_buf_done(&quoted);
+}
+
 /* The command ended with 0, and its applications are over: is that true of them, too? */
 static void weigh(struct sg_attempt_outcome *o, const struct sg_yarn_apps *apps, char *why,
                   size_t size)
@@ -53,12 +69,14 @@ static void weigh(struct sg_attempt_outcome *o, const struct sg_yarn_apps *apps,
     if (app == NULL)
         return;
     o->result = SG_RESULT_FAILED;
-    if (app->killed != NULL)
+    if (app->killed != NULL) {
         (void)snprintf(why, size, "exit 0, but its application %s on YARN was still %s: killed",
                        app->id, app->killed);
-    else
-        (void)snprintf(why, size, "exit 0, but its application %s on YARN came out %s", app->id,
-                       strcmp(app->state, "FINISHED") == 0 ? app->final_status : app->state);
+        return;
+    }
+    (void)snprintf(why, size, "exit 0, but its application %s on YARN came out %s", app->id,
+                   strcmp(app->state, "FINISHED") == 0 ? app->final_status : app->state);
+    add_diagnostics(app, why, size);
 }
 
 void sg_attempt_applications(struct sg_attempt *a, struct sg_attempt_outcome *o, char *why,

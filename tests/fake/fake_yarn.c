@@ -20,7 +20,7 @@ static bool find(struct sg_yarn *base, const char *tag, struct sg_yarn_apps *ret
     for (const char *at = y->apps; *at != '\0'; at += *at == ' ') {
         size_t state = strcspn(at, "/"), n = strcspn(at, " ");
         struct sg_yarn_app app = {
-            .name = "", .user = "", .queue = "", .tracking_url = "", .diagnostics = ""
+            .name = "", .user = "", .queue = "", .tracking_url = "", .diagnostics = y->diagnostics
         };
 
         app.id = sg_arena_printf(&ret->arena, err, "application_1_%04zu", ret->n + 1);
@@ -52,5 +52,7 @@ static const struct sg_yarn_ops ops = { .find = find, .kill = kill_one };
 
 void fake_yarn_init(struct fake_yarn *y, const char *tag)
 {
-    *y = (struct fake_yarn){ .base = { .ops = &ops }, .tag = tag, .apps = "", .after_kill = "" };
+    *y = (struct fake_yarn){
+        .base = { .ops = &ops }, .tag = tag, .apps = "", .after_kill = "", .diagnostics = ""
+    };
 }

@@ -14,9 +14,10 @@
 struct fake_yarn {
     struct sg_yarn base;
     const char *tag;
-    const char *apps;       /* STATE/FINAL_STATUS of each; "" none */
-    const char *after_kill; /* what they are once one of them was killed */
-    bool away;              /* nobody answers */
+    const char *apps;        /* STATE/FINAL_STATUS of each; "" none */
+    const char *after_kill;  /* what they are once one of them was killed */
+    const char *diagnostics; /* of all of them */
+    bool away;               /* nobody answers */
     unsigned asked, kills;
 };
 

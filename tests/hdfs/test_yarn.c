@@ -176,7 +176,8 @@ static void a_success_whose_application_was_killed_is_a_failure(void **state)
              "while [ $(state $app) != KILLED ]; do sleep 0.1; done\n");
     e2e_run(t, 1, "run --json=events " HOUR);
     e2e_says(t->out,
-             e2e_text(t, "exit 0, but its application %s on YARN came out KILLED", app_in(t, 1)));
+             e2e_text(t, "exit 0, but its application %s on YARN came out KILLED: Application %s ",
+                      app_in(t, 1), app_in(t, 1)));
     e2e_says_not(t->err, "killed application");
     e2e_same(event(t, "killed"), "false", __FILE__, __LINE__);
     assert_false(e2e_has_receipt(t, HOUR));

@@ -76,6 +76,21 @@ static void exit_0_is_believed_only_if_all_have_succeeded(void **state)
     }
 }
 
+/* The first line of it: a stack trace may follow. */
+static void what_yarn_says_of_a_failure_is_told(void **state)
+{
+    struct trying t;
+
+    (void)state;
+    begin(&t, SG_RESULT_OK, "");
+    t.yarn.apps = "FINISHED/SUCCEEDED KILLED/KILLED";
+    t.yarn.diagnostics = "\nApplication killed by \033[1moperator at host\n\tat a.b.C";
+    end(&t);
+    assert_string_equal(t.why, "exit 0, but its application application_1_0002 on YARN came out "
+                               "KILLED: Application killed by \\x1b[1moperator at host");
+    sg_yarn_apps_done(&t.apps);
+}
+
 static void after_a_failure_what_is_alive_is_killed_and_the_result_stays(void **state)
 {
     struct trying t;
@@ -179,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exit_0_is_believed_only_if_all_have_succeeded),
+        cmocka_unit_test(what_yarn_says_of_a_failure_is_told),
         cmocka_unit_test(after_a_failure_what_is_alive_is_killed_and_the_result_stays),
         cmocka_unit_test(what_cannot_be_seen_to_be_over_makes_the_attempt_stuck),
         cmocka_unit_test(one_that_lives_on_in_spite_of_the_kill_is_named),
