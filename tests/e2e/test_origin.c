@@ -204,32 +204,124 @@ static void on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along(void
              __FILE__, __LINE__);
 }
 
+/* How the wrapper calls spark-submit, a line a case: what it is given, and what becomes of it. */
+static void becomes(struct e2e *t, const char *const (*cases)[2], size_t n)
+{
+    char *lines = e2e_text(t, "%s", ""), *want = lines;
+
+    e2e_write(t, "bin/spark-submit", "#!/bin/sh\nfor w; do printf '[%s]' \"$w\"; done\necho\n");
+    e2e_write(t, "script.py", "");
+    for (size_t i = 0; i < n; i++) {
+        lines = e2e_text(t, "%sbash graphs/hourly/scripts/spark_submit.sh %s script.py\n", lines,
+                         cases[i][0]);
+        want = e2e_text(t, "%s%s[script.py]\n", want, cases[i][1]);
+    }
+    e2e_write(t, "run.sh", lines);
+    e2e_wait(e2e_start_argv(t, (const char *const[]){ "/bin/sh", "run.sh", NULL }), 0);
+    e2e_same(t->out, want, __FILE__, __LINE__);
+}
+
 /* Tags of one's own would replace the one by which an attempt's applications are found. */
 static void tags_of_ones_own_are_kept_beside_the_attempts(void **state)
 {
     struct e2e *t = *state;
-    const char *submit = "bash graphs/hourly/scripts/spark_submit.sh --master yarn";
+    static const char *const given[][2] = {
+        { "--master yarn", "[--master][yarn]" },
+        { "--conf spark.yarn.tags=mine", "[--conf][spark.yarn.tags=mine,stagegraph-1]" },
+        { "-c spark.yarn.tags=a --conf=spark.yarn.tags=b",
+          "[-c][spark.yarn.tags=a,stagegraph-1][--conf=spark.yarn.tags=b,stagegraph-1]" },
+        { "--properties-file mine.conf",
+          "[--conf][spark.yarn.tags=kind:mine,stagegraph-1][--properties-file][mine.conf]" },
+        { "--properties-file=none.conf", "[--properties-file=none.conf]" },
+    };
+    static const char *const configured[][2] = {
+        { "--master yarn", "[--conf][spark.yarn.tags=a,b,stagegraph-1][--master][yarn]" },
+        { "--conf=spark.yarn.tags=mine", "[--conf=spark.yarn.tags=mine,stagegraph-1]" },
+        { "--properties-file none.conf", "[--properties-file][none.conf]" },
+    };
 
     set_up(t, "2024-01-01T01:06Z");
-    e2e_write(t, "bin/spark-submit", "#!/bin/sh\nfor w; do printf '[%s]' \"$w\"; done\necho\n");
+    e2e_setenv(t, "STAGEGRAPH_YARN_TAG", "stagegraph-1");
+    e2e_write(t, "mine.conf", "#spark.yarn.tags c\nspark.yarn.tags : kind:mine  \n");
+    e2e_write(t, "none.conf", "spark.yarn.tagsx d\nspark.app.name spark.yarn.tags e\n");
+    becomes(t, given, sizeof(given) / sizeof(given[0]));
+    e2e_write(t, "elsewhere/spark-defaults.conf", "spark.ui.port 1\n  spark.yarn.tags\ta,b\n");
+    e2e_setenv(t, "SPARK_CONF_DIR", "elsewhere");
+    becomes(t, configured, sizeof(configured) / sizeof(configured[0]));
+    /* Where pip has put it, with nothing said. */
+    e2e_setenv(t, "SPARK_CONF_DIR", NULL);
+    copy(t, "graphs/hourly/scripts/spark_start.sh");
+    e2e_write(t, "lib/python3.11/site-packages/pyspark/jars/a.jar", "");
+    e2e_write(t, "lib/python3.11/site-packages/pyspark/conf/spark-defaults.conf",
+              "spark.yarn.tags=a,b");
+    becomes(t, configured, sizeof(configured) / sizeof(configured[0]));
+}
+
+/* It is how one looks into a job on a cluster; here nobody has the time. */
+static void a_job_on_a_cluster_has_its_web_page(void **state)
+{
+    struct e2e *t = *state;
+    static const struct {
+        const char *words, *defaults;
+        bool has;
+    } cases[] = {
+        { "", "", false },
+        { "--master local[4] --name yarn", "", false },
+        { "--master yarn", "", true },
+        { "--master=spark://h:7077", "", true },
+        { "--conf spark.master=yarn", "spark.master local", true },
+        { "", "spark.master yarn", true },
+        { "--master local", "spark.master yarn", false },
+    };
+
+    set_up(t, "2024-01-01T01:06Z");
+    copy(t, "graphs/hourly/scripts/spark_start.sh");
     e2e_write(t, "script.py", "");
-    e2e_write(t, "elsewhere/spark-defaults.conf", "spark.ui.port 1\n  spark.yarn.tags   a,b\n");
-    e2e_write(t, "run.sh",
-              e2e_text(t,
-                       "export STAGEGRAPH_YARN_TAG=stagegraph-1\n"
-                       "%s script.py\n"
-                       "%s --conf spark.yarn.tags=mine script.py\n"
-                       "export SPARK_CONF_DIR=elsewhere\n"
-                       "%s script.py\n"
-                       "%s --conf=spark.yarn.tags=mine script.py\n",
-                       submit, submit, submit, submit));
-    e2e_wait(e2e_start_argv(t, (const char *const[]){ "/bin/sh", "run.sh", NULL }), 0);
-    e2e_same(t->out,
-             "[--master][yarn][script.py]\n"
-             "[--master][yarn][--conf][spark.yarn.tags=mine,stagegraph-1][script.py]\n"
-             "[--conf][spark.yarn.tags=a,b,stagegraph-1][--master][yarn][script.py]\n"
-             "[--master][yarn][--conf=spark.yarn.tags=mine,stagegraph-1][script.py]\n",
-             __FILE__, __LINE__);
+    e2e_write(t, "bin/spark-submit", "#!/bin/sh\necho \"$SPARK_SUBMIT_OPTS\"\n");
+    e2e_setenv(t, "SPARK_CONF_DIR", "conf");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        e2e_write(t, "conf/spark-defaults.conf", cases[i].defaults);
+        e2e_wait(e2e_start_argv(
+                     t,
+                     (const char *const[]){
+                         "/bin/sh", "-c",
+                         e2e_text(t, "bash graphs/hourly/scripts/spark_submit.sh %s script.py",
+                                  cases[i].words),
+                         NULL }),
+                 0);
+        if ((strstr(t->out, "-Dspark.ui.enabled=false") == NULL) != cases[i].has)
+            fail_msg("%s, %s: %s", cases[i].words, cases[i].defaults, t->out);
+    }
+}
+
+/* Of --files and --py-files spark-submit takes the last, and then not what a key says. */
+static void in_cluster_mode_the_jobs_own_files_go_along_too(void **state)
+{
+    struct e2e *t = *state;
+    char *module, *inputs;
+    const char *cases[][2] = {
+        { "--deploy-mode client --files a", "[--deploy-mode][client][--files][a]" },
+        { "--deploy-mode=cluster --files a,b --py-files=c", NULL },
+        { "--conf spark.submit.deployMode=cluster --conf spark.files=d", NULL },
+        { "--properties-file cluster.conf", NULL },
+    };
+
+    set_up(t, "2024-01-01T01:06Z");
+    e2e_setenv(t, "STAGEGRAPH_INPUTS_FILE", "inputs");
+    e2e_write(t, "cluster.conf", "spark.submit.deployMode=cluster\nspark.submit.pyFiles=e.py\n");
+    module = e2e_text(t, "%s/graphs/hourly/scripts/../jobs/common/pipeline.py", t->dir);
+    inputs = e2e_text(t, "%s", "[--conf][spark.yarn.appMasterEnv.STAGEGRAPH_INPUTS_FILE=inputs]");
+    cases[1][1] = e2e_text(t, "%s[--deploy-mode=cluster][--files][a,b,inputs][--py-files=c,%s]",
+                           inputs, module);
+    cases[2][1] = e2e_text(t,
+                           "[--py-files][%s][--files][d,inputs]%s[--conf][spark.submit.deployMode="
+                           "cluster][--conf][spark.files=d]",
+                           module, inputs);
+    cases[3][1] = e2e_text(t,
+                           "[--py-files][e.py,%s][--files][inputs]%s[--properties-file]"
+                           "[cluster.conf]",
+                           module, inputs);
+    becomes(t, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 /* The command lines of the year, put together here: a stage's weeks from its first day on, the last
@@ -315,6 +407,8 @@ int main(void)
         e2e_test(a_run_with_options_hands_them_to_the_jobs),
         e2e_test(on_yarn_the_mode_is_an_option_and_cluster_takes_its_files_along),
         e2e_test(tags_of_ones_own_are_kept_beside_the_attempts),
+        e2e_test(a_job_on_a_cluster_has_its_web_page),
+        e2e_test(in_cluster_mode_the_jobs_own_files_go_along_too),
         cmocka_unit_test_setup_teardown(a_backfill_takes_a_year_week_by_week, set_up_in_memory,
                                         e2e_teardown),
         e2e_test(the_wrapper_says_what_is_wrong),

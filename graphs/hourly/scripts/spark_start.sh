@@ -16,13 +16,15 @@ spark_java()
 }
 
 # spark_home PROGRAM: prints the directory with the jars that this spark-submit starts. That of pip
-# lies in bin, the package in site-packages.
+# lies in bin, the package in site-packages, or as Debian has it in dist-packages.
 spark_home()
 {
     local home
     home=$(dirname "$(dirname "$(readlink -f "$1")")")
     if [ ! -d "$home/jars" ]; then
-        for home in "$home"/lib/python3*/site-packages/pyspark; do :; done
+        for home in "$home"/lib/python3*/{site,dist}-packages/pyspark; do
+            [ ! -d "$home/jars" ] || break
+        done
     fi
     [ -d "$home/jars" ] && printf '%s\n' "$home"
 }

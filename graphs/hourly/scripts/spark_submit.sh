@@ -18,10 +18,11 @@
 # hours are minutes of work.
 #
 # The tag by which stagegraph finds the job's applications on YARN comes in SPARK_SUBMIT_OPTS; where
-# --conf spark.yarn.tags or spark-defaults.conf would replace it, it is put beside theirs.
+# --conf spark.yarn.tags, --properties-file or spark-defaults.conf would replace it, it is put beside
+# theirs.
 #
-# With --deploy-mode cluster the driver doesn't see our files: the list of inputs and the common
-# module go with the job.
+# In cluster mode the driver doesn't see our files: the list of inputs and the common module go with
+# the job, beside those of --files and --py-files.
 #
 # Exit status: 2 for a wrong call, 127 where there is no spark-submit, else spark-submit's.
 set -u
@@ -44,7 +45,7 @@ n=${#submit[@]}
 script=${submit[n - 1]}
 case $script in
 -*) fail 2 "no script: the last word before -- is the option $script" ;;
-*://*) ;; # Spark fetches it
+*:/*) ;; # Spark fetches it
 *)
     [ "$n" -lt 2 ] || [ "${submit[n - 2]}" != --conf ] ||
         fail 2 "no script: the last words before -- are --conf $script"
@@ -61,24 +62,63 @@ else
 fi
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# What it can tell about this Spark is not essential.
+started=
+# shellcheck source-path=SCRIPTDIR source=spark_start.sh
+. "$here/spark_start.sh" 2>/dev/null && started=yes
+home=$({ [ -n "$started" ] && spark_home "$program"; } || dirname "$(dirname "$program")")
+conf_dir=${SPARK_CONF_DIR:-$home/conf}
 
-# on_cluster: does the job go to one, by the options given here?
-on_cluster()
+# ---- what Spark will make of its options
+
+# at NAME: the index in submit of what the option is given; of several the last, as Spark has it.
+at()
 {
-    local word
-    for word in "${submit[@]}"; do
-        case $word in
-        yarn | *=yarn | *spark://* | *k8s://*) return 0 ;;
+    local i found=''
+    for ((i = 0; i < n - 1; i++)); do
+        case ${submit[i]} in
+        "$1") found=$((i + 1)) ;;
+        "$1"=*) found=$i ;;
         esac
     done
-    return 1
+    printf '%s' "$found"
 }
+
+# option NAME: what it is given, or nothing.
+option()
+{
+    local i
+    i=$(at "$1")
+    [ -z "$i" ] || printf '%s' "${submit[i]#"$1"=}"
+}
+
+# setting KEY: what a key of Spark's is set to, by --conf, or in the file of its defaults.
+setting()
+{
+    local word found='' file
+    for word in "${submit[@]}"; do
+        case $word in
+        "$1"=* | --conf="$1"=*) found=${word#*"$1"=} ;;
+        esac
+    done
+    if [ -z "$found" ]; then
+        file=$(option --properties-file)
+        found=$(sed -nE "s/[[:space:]]*$//; s/^[[:space:]]*${1//./\\.}([[:space:]]*[=:]|[[:space:]])[[:space:]]*//p" \
+            "${file:-$conf_dir/spark-defaults.conf}" 2>/dev/null | tail -n 1)
+    fi
+    printf '%s' "$found"
+}
+
+master=$(option --master)
+master=${master:-$(setting spark.master)}
+deploy_mode=$(option --deploy-mode)
+deploy_mode=${deploy_mode:-$(setting spark.submit.deployMode)}
+
+# ---- a quick start
 
 quick_start()
 {
-    local options='' archive conf # a word with blanks in it is quoted: Spark splits as a shell
-    # shellcheck source-path=SCRIPTDIR source=spark_start.sh
-    . "$here/spark_start.sh" 2>/dev/null || return 0
+    local options='' archive # a word with blanks in it is quoted: Spark splits as a shell
     if archive=$(spark_archive "$program") && spark_archive_whole "$archive"; then
         # An archive that doesn't fit is passed over; the JVM need not say so in the job's output.
         options="-Xshare:auto \"-XX:SharedArchiveFile=$archive\""
@@ -87,9 +127,10 @@ quick_start()
     if [ "${SPARK_QUICK_START:-}" != archive ] && [ "${STAGEGRAPH_COUNT:-169}" -le 168 ]; then
         options="$options -XX:TieredStopAtLevel=1"
     fi
-    on_cluster || options="$options -Dspark.ui.enabled=false"
-    conf=${SPARK_CONF_DIR:-$(spark_home "$program")/conf}/log4j2.properties
-    if [ ! -e "$conf" ] && [ -e "$here/log4j2.properties" ]; then
+    case ${master:-${MASTER:-local}} in
+    local*) options="$options -Dspark.ui.enabled=false" ;;
+    esac
+    if [ ! -e "$conf_dir/log4j2.properties" ] && [ -e "$here/log4j2.properties" ]; then
         options="$options \"-Dlog4j2.configurationFile=file:$here/log4j2.properties\""
     fi
     export SPARK_SUBMIT_OPTS="$options${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
@@ -97,35 +138,49 @@ quick_start()
     export SPARK_LAUNCHER_OPTS="-XX:TieredStopAtLevel=1${SPARK_LAUNCHER_OPTS:+ $SPARK_LAUNCHER_OPTS}"
 }
 
-[ "${SPARK_QUICK_START:-yes}" = no ] || quick_start
+[ -z "$started" ] || [ "${SPARK_QUICK_START:-yes}" = no ] || quick_start
+
+# ---- on YARN
 
 # keep_tag: among the tags that are given here, or by Spark's configuration.
 keep_tag()
 {
-    local i defaults tags
-    for ((i = 0; i < ${#submit[@]}; i++)); do
+    local i tags given=''
+    for ((i = 0; i < n - 1; i++)); do
         case ${submit[i]} in
         spark.yarn.tags=* | --conf=spark.yarn.tags=*)
             submit[i]+=,$STAGEGRAPH_YARN_TAG
-            defaults=none
+            given=yes
             ;;
         esac
     done
-    [ "${defaults:-}" != none ] || return 0
-    defaults=${SPARK_CONF_DIR:-$(dirname "$(dirname "$program")")/conf}/spark-defaults.conf
-    tags=$(sed -n 's/^[[:space:]]*spark\.yarn\.tags[[:space:]=]*//p' "$defaults" 2>/dev/null | tail -n 1)
-    [ -z "$tags" ] || submit=(--conf "spark.yarn.tags=$tags,$STAGEGRAPH_YARN_TAG" "${submit[@]}")
+    [ -z "$given" ] || return 0
+    tags=$(setting spark.yarn.tags)
+    [ -z "$tags" ] || ship+=(--conf "spark.yarn.tags=$tags,$STAGEGRAPH_YARN_TAG")
 }
 
-[ -z "${STAGEGRAPH_YARN_TAG:-}" ] || keep_tag
-
-# What the driver needs in cluster mode, as options before the script.
-if [[ " ${submit[*]} " == *" --deploy-mode cluster "* ]]; then
-    ship=(--py-files "$here/../jobs/common/pipeline.py")
-    if [ -n "${STAGEGRAPH_INPUTS_FILE:-}" ]; then
-        ship+=(--files "$STAGEGRAPH_INPUTS_FILE"
-            --conf "spark.yarn.appMasterEnv.STAGEGRAPH_INPUTS_FILE=${STAGEGRAPH_INPUTS_FILE##*/}")
+# along OPTION KEY FILE: the file goes with the job, beside those that the option names, or else the
+# key, which would not count then.
+along()
+{
+    local i others
+    i=$(at "$1")
+    if [ -n "$i" ]; then
+        submit[i]+=,$3
+    else
+        others=$(setting "$2")
+        ship+=("$1" "${others:+$others,}$3")
     fi
-    submit=("${ship[@]}" "${submit[@]}")
+}
+
+ship=() # options that go before those that are given
+[ -z "${STAGEGRAPH_YARN_TAG:-}" ] || keep_tag
+if [ "$deploy_mode" = cluster ]; then
+    along --py-files spark.submit.pyFiles "$here/../jobs/common/pipeline.py"
+    if [ -n "${STAGEGRAPH_INPUTS_FILE:-}" ]; then
+        along --files spark.files "$STAGEGRAPH_INPUTS_FILE"
+        ship+=(--conf "spark.yarn.appMasterEnv.STAGEGRAPH_INPUTS_FILE=${STAGEGRAPH_INPUTS_FILE##*/}")
+    fi
 fi
+[ ${#ship[@]} -eq 0 ] || submit=("${ship[@]}" "${submit[@]}")
 exec "$program" "${submit[@]}" "$@"
