@@ -51,5 +51,10 @@ ln -s "$other/bin/java" jdk/bin/java
 expect "the name" "$(bash name.sh)" "$archive"
 cp -L "$other/bin/java" jdk/bin/java2 && mv jdk/bin/java2 jdk/bin/java
 expect "another name" "$([ "$(JAVA_HOME=$PWD/jdk bash name.sh)" = "$archive" ] && echo same)" ""
+# shellcheck disable=SC2016
+mkdir -p shim/bin && printf '#!/bin/sh\necho "version $JAVA_IS" >&2\n' >shim/bin/java && chmod 755 shim/bin/java
+named() { JAVA_IS=$1 JAVA_HOME=$PWD/shim bash name.sh; }
+expect "a name" "$([ -n "$(named 17)" ] && echo some)" some
+expect "another version" "$([ "$(named 17)" = "$(named 21)" ] && echo same)" ""
 verdict another_java_has_another_archive
 echo "start: done"

@@ -33,7 +33,7 @@ spark_home()
 # there can be none: with configuration on the class path, which a JVM makes no archive for.
 spark_archive()
 {
-    local home java dir release conf
+    local home java dir release conf known name
     home=$(spark_home "$1") && java=$(spark_java) && java=$(readlink -f "$java") || return
     dir=${SPARK_ARCHIVE_DIR:-${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}}
     [ -n "$dir" ] || return
@@ -43,9 +43,11 @@ spark_archive()
     done
     [ -z "${SPARK_DIST_CLASSPATH:-}" ] || return
     release=$(dirname "$(dirname "$java")")/release
-    set -- "$( (printf '%s\n' "$java" "$home" && cat "$release" && stat -Lc '%s %Y' "$java" &&
-        stat -c '%n %s %Y' "$home"/jars/*) 2>/dev/null | sha256sum)"
-    printf '%s/%s.jsa\n' "$dir" "${1:0:32}"
+    # A java that is a script of some version manager's has no release beside it.
+    known=$({ printf '%s\n' "$java" "$home" && { cat "$release" || "$java" -version 2>&1; } &&
+        stat -Lc '%s %Y' "$java" && stat -c '%n %s %Y' "$home"/jars/*; } 2>/dev/null) || return
+    name=$(printf '%s\n' "$known" | sha256sum) || return
+    printf '%s/%s.jsa\n' "$dir" "${name:0:32}"
 }
 
 # spark_archive_whole ARCHIVE: is it there, just as spark_archive.sh left it? A JVM that is given one
