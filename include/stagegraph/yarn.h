@@ -85,6 +85,11 @@ bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
  * thread that may not block. */
 void sg_yarn_hurry(struct sg_yarn *y);
 
+/* Has a question, or an end, been waited for for seconds, on whatever thread? Then *ret says so,
+ * for people: "waiting for http://… to say that a job's applications on YARN are over, up to 2m
+ * 00s". */
+bool sg_yarn_waits(struct sg_yarn *y, char *ret, size_t size);
+
 /* How many of them are alive. */
 size_t sg_yarn_alive(const struct sg_yarn_apps *a);
 /* How many of them sg_yarn_end() has killed. */

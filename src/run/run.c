@@ -81,6 +81,29 @@ void sg_run_look_at_fence(struct sg_run *r)
         kill_the_rest(r);
 }
 
+/* ---- YARN, which is waited for in other threads ---- */
+
+static void on_yarn(void *ctx);
+
+static void watch_yarn(struct sg_run *r)
+{
+    struct sg_mono at = { sg_mono_now().ns + SG_NS_PER_S };
+    struct sg_error err = SG_ERROR_INIT;
+
+    if (r->c.yarn != NULL && !r->over &&
+        !sg_loop_timer(r->c.loop, at, on_yarn, r, &r->yarn_look, &err))
+        sg_run_fail(r, &err);
+}
+
+static void on_yarn(void *ctx)
+{
+    struct sg_run *r = ctx;
+
+    r->yarn_look = NULL;
+    sg_run_look_at_yarn(r);
+    watch_yarn(r);
+}
+
 /* ---- what the scheduler says ---- */
 
 static void job_done(struct sg_run *r, const struct sg_action *act)
@@ -567,11 +590,13 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     tell_room(r);
     sg_plan_settled(r->c.plan, drop_settled, r);
     sg_run_look_at_fence(r);
+    watch_yarn(r);
     sg_run_pump(r);
     if (!r->over && !sg_loop_run(r->c.loop, err))
         return false;
     sg_timer_cancel(r->c.loop, r->fence);
-    r->fence = NULL;
+    sg_timer_cancel(r->c.loop, r->yarn_look);
+    r->fence = r->yarn_look = NULL;
     e = sg_run_event(r, SG_EVENT_RUN_FINISHED);
     e.signo = r->signo;
     e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&r->outcome);

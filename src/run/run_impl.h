@@ -70,7 +70,9 @@ struct sg_run {
     char fence_why[700];
     bool silent; /* it was told that the store doesn't answer: since then */
     struct sg_mono silent_since;
-    bool away; /* nobody answers for the store: nothing more is started */
+    struct sg_timer *yarn_look; /* when to look whether YARN is waited for */
+    bool yarn_told;             /* that it is */
+    bool away;                  /* nobody answers for the store: nothing more is started */
     struct sg_outcome outcome;
     struct sg_pressure *pressure; /* NULL: none to be seen, or one job at a time */
     bool suspended;               /* by TSTP */
@@ -139,6 +141,7 @@ void sg_run_fail(struct sg_run *r, const struct sg_error *err);
 void sg_run_look_at_fence(struct sg_run *r);
 /* Tells that the store doesn't answer, once, and that it does again. */
 void sg_run_look_at_trouble(struct sg_run *r);
+void sg_run_look_at_yarn(struct sg_run *r);
 /* The jobs of r->c.plan and their scheduler, for a run of r->c.jobs at once. */
 bool sg_run_schedule(struct sg_run *r, struct sg_error *err) SG_MUST;
 /* Does what the scheduler says until it says wait, or over. */

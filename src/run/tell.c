@@ -52,6 +52,16 @@ void sg_run_look_at_trouble(struct sg_run *r)
     }
 }
 
+void sg_run_look_at_yarn(struct sg_run *r)
+{
+    char text[400];
+    const bool waits = sg_yarn_waits(r->c.yarn, text, sizeof(text));
+
+    if (waits && !r->yarn_told)
+        sg_run_notice(r, "", text);
+    r->yarn_told = waits;
+}
+
 /* Fills the event's node from the plan; name has room for its text. */
 void sg_run_event_node(struct sg_run *r, struct sg_event *e, struct sg_node_id n,
                        char name[SG_NODE_TEXT])

@@ -68,14 +68,52 @@ void sg_yarn_cluster_done(struct sg_yarn_cluster *c)
     *c = (struct sg_yarn_cluster){ .n_managers = 0 };
 }
 
-bool sg_yarn_find(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
-                  struct sg_error *err)
+/* ---- what is waited for */
+
+static void begin_wait(struct sg_yarn *y)
+{
+    if (atomic_fetch_add(&y->waiting, 1) == 0)
+        atomic_store(&y->since_ns, sg_mono_now().ns);
+}
+
+static bool end_wait(struct sg_yarn *y, bool ok)
+{
+    atomic_store(&y->since_ns, sg_mono_now().ns);
+    atomic_fetch_sub(&y->waiting, 1);
+    return ok;
+}
+
+bool sg_yarn_waits(struct sg_yarn *y, char *ret, size_t size)
+{
+    char most[SG_DURATION_TEXT];
+
+    if (atomic_load(&y->waiting) == 0 ||
+        sg_mono_now().ns - atomic_load(&y->since_ns) < y->silence_ms * SG_NS_PER_MS)
+        return false;
+    sg_duration_format((double)y->deadline_ms / 1000, false, most);
+    (void)snprintf(ret, size,
+                   "waiting for %s to say that a job's applications on YARN are over, up to %s",
+                   y->where != NULL ? y->where : "YARN", most);
+    return true;
+}
+
+/* ---- applications */
+
+static bool look_for(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
+                     struct sg_error *err)
 {
     sg_yarn_apps_done(ret);
     if (y->ops->find(y, tag, ret, err))
         return true;
     sg_yarn_apps_done(ret);
     return sg_error_wrap(err, "find the applications of YARN");
+}
+
+bool sg_yarn_find(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
+                  struct sg_error *err)
+{
+    begin_wait(y);
+    return end_wait(y, look_for(y, tag, ret, err));
 }
 
 size_t sg_yarn_alive(const struct sg_yarn_apps *a)
@@ -128,18 +166,25 @@ static int64_t since_ms(struct sg_mono begun)
     return (sg_mono_now().ns - begun.ns) / SG_NS_PER_MS;
 }
 
-bool sg_yarn_await(struct sg_yarn *y, const char *tag, int64_t patience_ms,
-                   struct sg_yarn_apps *ret, struct sg_error *err)
+static bool await(struct sg_yarn *y, const char *tag, int64_t patience_ms, struct sg_yarn_apps *ret,
+                  struct sg_error *err)
 {
     struct sg_mono begun = sg_mono_now();
 
     for (;;) {
-        if (!sg_yarn_find(y, tag, ret, err))
+        if (!look_for(y, tag, ret, err))
             return false;
         if (sg_yarn_alive(ret) == 0 || since_ms(begun) >= patience_ms || atomic_load(&y->hurried))
             return true;
         pause_for(y->pause_ms);
     }
+}
+
+bool sg_yarn_await(struct sg_yarn *y, const char *tag, int64_t patience_ms,
+                   struct sg_yarn_apps *ret, struct sg_error *err)
+{
+    begin_wait(y);
+    return end_wait(y, await(y, tag, patience_ms, ret, err));
 }
 
 /* The same as *was, looked at again: what was killed then has been killed. */
@@ -148,7 +193,7 @@ static bool find_again(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *
 {
     struct sg_yarn_apps now = { .n = 0 };
 
-    if (!sg_yarn_find(y, tag, &now, err))
+    if (!look_for(y, tag, &now, err))
         return false;
     for (size_t i = 0; i < was->n; i++) {
         for (size_t k = 0; was->at[i].killed != NULL && k < now.n; k++) {
@@ -191,7 +236,8 @@ static bool still_alive(const struct sg_yarn_apps *a, const struct sg_error *why
                         why->code != SG_ERROR_NONE ? ": " : "", why->text);
 }
 
-bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret, struct sg_error *err)
+static bool end_all(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret,
+                    struct sg_error *err)
 {
     struct sg_mono begun = sg_mono_now();
     struct sg_error why = SG_ERROR_INIT;
@@ -220,6 +266,12 @@ bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret, s
     if (sg_yarn_killed(ret) > 0 && !atomic_load(&y->hurried))
         pause_for(y->quiet_ms);
     return true;
+}
+
+bool sg_yarn_end(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret, struct sg_error *err)
+{
+    begin_wait(y);
+    return end_wait(y, end_all(y, tag, ret, err));
 }
 
 bool sg_yarn_look(struct sg_yarn *y, struct sg_yarn_cluster *ret, struct sg_error *err)

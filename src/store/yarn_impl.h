@@ -26,6 +26,10 @@ struct sg_yarn {
     int64_t pause_ms; /* between two looks */
     int64_t quiet_ms; /* after a kill */
     atomic_bool hurried;
+    const char *where;  /* who is asked, for people; NULL: YARN */
+    int64_t silence_ms; /* what is told of */
+    atomic_uint waiting;
+    _Atomic int64_t since_ns; /* the first of them began, or another was answered */
 };
 
 /* What stagegraph-webhdfs.so exports. *ret NULL: no ResourceManager is named. */

@@ -24,6 +24,7 @@
 #define SHORTEST_TRY_MS 1000
 #define TRY_MS          10000 /* of a pair: one that hangs must not take the other one's time */
 #define PAUSE_MS        200
+#define SILENCE_MS      5000
 #define QUIET_MS        2000 /* a node hears of a kill with its next heartbeat, a second apart */
 #define ANSWER_LIMIT    ((size_t)64 << 20)
 #define MAX_MANAGERS    4 /* whose troubles are told one by one */
@@ -318,6 +319,17 @@ static bool rm_look(struct sg_yarn *y, struct sg_yarn_cluster *ret, struct sg_er
 
 /* ---- opening ---- */
 
+/* "http://rm1:8088 or http://rm2:8088" */
+static bool name_all(struct yarn_rm *rm, struct sg_error *err)
+{
+    const char *all = rm->rms.bases[0];
+
+    for (size_t i = 1; all != NULL && i < rm->rms.n; i++)
+        all = sg_arena_printf(&rm->arena, err, "%s or %s", all, rm->rms.bases[i]);
+    rm->base.where = all;
+    return all != NULL;
+}
+
 static void rm_free(struct sg_yarn *y)
 {
     struct yarn_rm *rm = (struct yarn_rm *)y;
@@ -366,6 +378,7 @@ static bool fill(struct yarn_rm *rm, const struct sg_yarn_config *c, struct sg_e
     rm->base.deadline_ms = c->deadline_s * 1000;
     rm->base.pause_ms = PAUSE_MS;
     rm->base.quiet_ms = QUIET_MS;
+    rm->base.silence_ms = SILENCE_MS;
     if (!sg_hadoop_open(c->conf_dir, c->getenv, c->user, &h, err))
         return false;
     ok = sg_hadoop_resource_managers(h, &rm->arena, c->resource_manager, &rm->rms, err);
@@ -375,7 +388,7 @@ static bool fill(struct yarn_rm *rm, const struct sg_yarn_config *c, struct sg_e
     http.connect_ms = rm->base.deadline_ms / 2 < CONNECT_MS ? rm->base.deadline_ms / 2 : CONNECT_MS;
     /* A ticket is offered only where one is asked for, so it does no harm on a simple cluster. */
     http.negotiate = !simple;
-    return ((rm->rms.kerberos && !simple) || take_user(rm, c->user, err)) &&
+    return name_all(rm, err) && ((rm->rms.kerberos && !simple) || take_user(rm, c->user, err)) &&
            sg_http_open(&http, &rm->http, err);
 }
 

@@ -219,7 +219,7 @@ static void where_nobody_answers_nothing_is_doubled(void **state)
 
     flights(t);
     e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\nretries = 2\nbackoff = 0\n");
-    e2e_edit(t, "stagegraph.ini", "[store]\n", "[store]\ndeadline = 2s\n");
+    e2e_edit(t, "stagegraph.ini", "[store]\n", "[store]\ndeadline = 8s\n");
     e2e_gate(t, "a");
     e2e_does(t, "bronze",
              ". ./client.sh\n"
@@ -233,6 +233,10 @@ static void where_nobody_answers_nothing_is_doubled(void **state)
     e2e_ran(t, HOUR); /* once */
     e2e_says(t->out, "exit 1, but its applications on YARN may be alive: ");
     e2e_says(t->out, "no ResourceManager answers: http://localhost:");
+    e2e_says(t->err, e2e_text(t,
+                              "waiting for %s to say that a job's applications on YARN are "
+                              "over, up to 8s",
+                              hdfs_env("RM_URL")));
 
     /* A dead claim is taken over by nobody who can't ask. */
     e2e_run(t, 1, "run " HOUR);

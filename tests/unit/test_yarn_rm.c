@@ -395,6 +395,33 @@ static void who_gets_into_a_hurry_stops_waiting_for_an_answer(void **state)
         fail_msg("it took %lld s", (long long)((sg_mono_now().ns - begun.ns) / SG_NS_PER_S));
 }
 
+static void what_is_waited_for_is_told_until_it_is_answered(void **state)
+{
+    pthread_t thread;
+    bool done = false;
+    char text[300], want[300];
+
+    (void)state;
+    assert_false(sg_yarn_waits(yarn, text, sizeof(text)));
+    http_peer_reply(peers[0], &(struct http_reply){
+                                  .match = APPS, .headers = JSON, .body = NONE, .held = true });
+    assert_int_equal(pthread_create(&thread, NULL, find_apps, &done), 0);
+    http_peer_wait(peers[0], 1);
+    yarn->silence_ms = 3600000;
+    assert_false(sg_yarn_waits(yarn, text, sizeof(text)));
+    yarn->silence_ms = 0;
+    assert_true(sg_yarn_waits(yarn, text, sizeof(text)));
+    snprintf(want, sizeof(want),
+             "waiting for http://127.0.0.1:%u or %s to say that a job's applications on YARN are "
+             "over, up to 30s",
+             http_peer_port(peers[0]), http_peer_base(peers[1]));
+    assert_string_equal(text, want);
+    http_peer_let_go(peers[0]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(done);
+    assert_false(sg_yarn_waits(yarn, text, sizeof(text)));
+}
+
 static void one_that_nobody_answers_for_is_named(void **state)
 {
     char given[60];
@@ -624,6 +651,7 @@ int main(void)
         test(while_none_is_active_it_is_asked_again),
         test(one_of_a_pair_that_hangs_does_not_hold_up_the_other),
         test(who_gets_into_a_hurry_stops_waiting_for_an_answer),
+        test(what_is_waited_for_is_told_until_it_is_answered),
         test(one_that_nobody_answers_for_is_named),
         test(addresses_come_from_the_graph_or_from_yarn_site),
         test(an_address_that_is_none_is_an_error_of_the_graph),
