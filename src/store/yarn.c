@@ -187,7 +187,51 @@ bool sg_yarn_await(struct sg_yarn *y, const char *tag, int64_t patience_ms,
     return end_wait(y, await(y, tag, patience_ms, ret, err));
 }
 
-/* The same as *was, looked at again: what was killed then has been killed. */
+/* Of one that was killed, and that the ResourceManager knows no more: it keeps a number of those
+ * that are over, and may have been started anew. It is over, and told of. */
+static bool keep(struct sg_yarn_apps *a, const struct sg_yarn_app *app, struct sg_error *err)
+{
+    struct sg_yarn_app copy = { .state = "KILLED", .alive = false };
+    const struct {
+        const char *from, **to;
+    } texts[] = {
+        { app->id, &copy.id },
+        { app->name, &copy.name },
+        { app->user, &copy.user },
+        { app->queue, &copy.queue },
+        { app->final_status, &copy.final_status },
+        { app->tracking_url, &copy.tracking_url },
+        { app->diagnostics, &copy.diagnostics },
+        { app->killed, &copy.killed },
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *texts[i].to = sg_arena_text(&a->arena, texts[i].from, err);
+        if (*texts[i].to == NULL)
+            return false;
+    }
+    if (!sg_arena_grow(&a->arena, (void **)&a->at, a->n, &a->cap, sizeof(copy), err))
+        return false;
+    a->at[a->n++] = copy;
+    return true;
+}
+
+/* What was killed before has been killed. */
+static bool remember(struct sg_yarn_apps *now, const struct sg_yarn_app *was, struct sg_error *err)
+{
+    size_t k = 0;
+
+    if (was->killed == NULL)
+        return true;
+    while (k < now->n && strcmp(was->id, now->at[k].id) != 0)
+        k++;
+    if (k == now->n)
+        return keep(now, was, err);
+    now->at[k].killed = sg_arena_text(&now->arena, was->killed, err);
+    return now->at[k].killed != NULL;
+}
+
+/* The same as *was, looked at again. */
 static bool find_again(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *was,
                        struct sg_error *err)
 {
@@ -196,14 +240,9 @@ static bool find_again(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *
     if (!look_for(y, tag, &now, err))
         return false;
     for (size_t i = 0; i < was->n; i++) {
-        for (size_t k = 0; was->at[i].killed != NULL && k < now.n; k++) {
-            if (strcmp(was->at[i].id, now.at[k].id) != 0)
-                continue;
-            now.at[k].killed = sg_arena_text(&now.arena, was->at[i].killed, err);
-            if (now.at[k].killed == NULL) {
-                sg_yarn_apps_done(&now);
-                return false;
-            }
+        if (!remember(&now, &was->at[i], err)) {
+            sg_yarn_apps_done(&now);
+            return false;
         }
     }
     sg_yarn_apps_done(was);

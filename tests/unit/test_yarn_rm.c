@@ -285,6 +285,24 @@ static void a_kill_that_comes_too_late_is_none(void **state)
     check();
 }
 
+/* It keeps some of those that are over, and of a run that ends it is told all the same. */
+static void one_that_is_forgotten_after_its_kill_has_been_killed(void **state)
+{
+    char names[100];
+
+    (void)state;
+    reply(0, APPS, 200, JSON, ONE("RUNNING", "UNDEFINED"));
+    reply(0, STATE, 202, JSON, "{\"state\":\"KILLED\"}");
+    reply(0, APPS, 200, JSON, NONE);
+    reply(0, APPS, 200, JSON, NONE);
+    assert_true(sg_yarn_end(yarn, TAG, &apps, &err));
+    assert_int_equal(sg_yarn_alive(&apps), 0);
+    sg_yarn_name(&apps, true, names, sizeof(names));
+    assert_string_equal(names, "application_1_0001 (RUNNING)");
+    assert_string_equal(apps.at[0].state, "KILLED");
+    check();
+}
+
 static void waits_for_one_that_is_just_ending(void **state)
 {
     (void)state;
@@ -645,6 +663,7 @@ int main(void)
         test(what_is_over_is_left_alone),
         test(one_that_may_not_be_killed_is_an_error),
         test(a_kill_that_comes_too_late_is_none),
+        test(one_that_is_forgotten_after_its_kill_has_been_killed),
         test(waits_for_one_that_is_just_ending),
         test(who_is_in_a_hurry_waits_for_nothing),
         test(a_standby_is_passed_by_and_the_active_one_remembered),
