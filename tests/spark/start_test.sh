@@ -57,4 +57,17 @@ named() { JAVA_IS=$1 JAVA_HOME=$PWD/shim bash name.sh; }
 expect "a name" "$([ -n "$(named 17)" ] && echo some)" some
 expect "another version" "$([ "$(named 17)" = "$(named 21)" ] && echo same)" ""
 verdict another_java_has_another_archive
+
+# left AGE: is what a killed spark_archive.sh has left so long ago still there after another one?
+left()
+{
+    mkdir -p "$(dirname "$archive")/0123.jsa.AbCdEf"
+    touch -d "$1" "$(dirname "$archive")/0123.jsa.AbCdEf"
+    bash "$HOURLY/scripts/spark_archive.sh" >log 2>&1 || ok=no
+    expect "what it says" "$(cat log)" "$archive is there"
+    ! rmdir "$(dirname "$archive")/0123.jsa.AbCdEf" 2>/dev/null || echo there
+}
+expect "of an hour ago" "$(left "1 hour ago")" there
+expect "of yesterday" "$(left yesterday)" ""
+verdict what_a_killed_run_for_practice_has_left_is_removed
 echo "start: done"

@@ -25,6 +25,8 @@ program=${SPARK_HOME:+$SPARK_HOME/bin/spark-submit}
 archive=$(spark_archive "$program") ||
     fail 1 "no archive is possible here: it takes a java, a cache directory, and a Spark whose
   configuration directories are empty (SPARK_CONF_DIR, HADOOP_CONF_DIR, YARN_CONF_DIR)"
+# What one that was killed has left, half a day ago or more.
+find "$(dirname "$archive")" -maxdepth 1 -type d -name '*.jsa.??????' -mmin +720 -exec rm -rf {} + 2>/dev/null
 if spark_archive_whole "$archive" && [ "${1:-}" != --force ]; then
     printf '%s is there\n' "$archive"
     exit 0
