@@ -60,12 +60,30 @@ static bool is_standby(const struct sg_http_answer *a)
 
 static void say_standby(const struct sg_http_answer *a, char why[TROUBLE_TEXT])
 {
-    const char *to = sg_buf_text(&a->location), *host = strstr(to, "://");
-    size_t n = host != NULL ? (size_t)(host - to) + 3 + strcspn(host + 3, "/?#") : 0;
+    const char *to = sg_buf_text(&a->location), *host = strstr(to, "://"), *user;
+    int scheme, n;
 
-    (void)snprintf(why, TROUBLE_TEXT, "it is not the active one%s%.*s%s",
-                   n > 0 ? " (it sends us to " : "", (int)(n < 100 ? n : 100), to,
-                   n > 0 ? ")" : "");
+    if (a->status < 300) {
+        (void)snprintf(why, TROUBLE_TEXT,
+                       "it answers with %.60s, not JSON: none is active, or it is no "
+                       "ResourceManager",
+                       a->content_type.len > 0 ? sg_buf_text(&a->content_type) : "no type");
+        return;
+    }
+    if (host == NULL) {
+        (void)snprintf(why, TROUBLE_TEXT, "it is not the active one");
+        return;
+    }
+    host += 3;
+    scheme = (int)(host - to);
+    n = (int)strcspn(host, "/?#");
+    user = memchr(host, '@', (size_t)n); /* with a password, maybe */
+    if (user != NULL) {
+        n -= (int)(user + 1 - host);
+        host = user + 1;
+    }
+    (void)snprintf(why, TROUBLE_TEXT, "it is not the active one (it sends us to %.*s%.*s)",
+                   scheme < 20 ? scheme : 20, to, n < 100 ? n : 100, host);
 }
 
 /* Is it an answer of the active one? If not, why. */

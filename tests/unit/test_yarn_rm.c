@@ -440,6 +440,19 @@ static void what_is_waited_for_is_told_until_it_is_answered(void **state)
     assert_false(sg_yarn_waits(yarn, text, sizeof(text)));
 }
 
+/* A page to log in on, say, or another server on that port. */
+static void what_answers_without_json_is_told(void **state)
+{
+    (void)state;
+    yarn->deadline_ms = 0;
+    reply(0, APPS, 200, "Content-Type: text/html\r\n", "<html>");
+    reply(1, APPS, 302, "Location: https://u:secret@sso.example/in?to=x\r\n", "");
+    assert_false(sg_yarn_find(yarn, TAG, &apps, &err));
+    assert_non_null(strstr(err.text, ": it answers with text/html, not JSON: none is active, or"));
+    assert_null(strstr(err.text, "secret"));
+    says("(it sends us to https://sso.example)");
+}
+
 static void one_that_nobody_answers_for_is_named(void **state)
 {
     char given[60];
@@ -671,6 +684,7 @@ int main(void)
         test(one_of_a_pair_that_hangs_does_not_hold_up_the_other),
         test(who_gets_into_a_hurry_stops_waiting_for_an_answer),
         test(what_is_waited_for_is_told_until_it_is_answered),
+        test(what_answers_without_json_is_told),
         test(one_that_nobody_answers_for_is_named),
         test(addresses_come_from_the_graph_or_from_yarn_site),
         test(an_address_that_is_none_is_an_error_of_the_graph),
