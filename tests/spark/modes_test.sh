@@ -40,6 +40,22 @@ key() { echo "$1" | awk -F, '{ print $10 "," $11 }'; } # carrier,flight
 sed -i 3d $landing/hr=11/flights.csv
 bronze 0 upsert 11 12
 keep upsert bronze
+# It dies as it puts the first file in its place, and is run again.
+cat >dies.py <<'END'
+import os, runpy, sys
+script = sys.argv.pop(1)
+sys.path.insert(0, os.path.join(os.path.dirname(script), "..", "common"))
+import pipeline
+pipeline.Files.move = lambda self, old, new: os._exit(9)
+sys.argv[0] = script
+runpy.run_path(script, run_name="__main__")
+END
+submit 9 dies.py "$HOURLY/jobs/bronze/run_bronze_pipeline.py" --mode upsert \
+    --start ${day}T11:00:00Z --end ${day}T12:00:00Z --out "$PWD/w/bronze"
+bronze 0 upsert 11 12
+keep again bronze
+expect "the bytes" "$(files again)" "$(files upsert)"
+verdict upsert_keeps_what_is_no_longer_landed_though_the_job_before_died
 bronze 0 full 11 12
 keep full bronze
 
@@ -66,6 +82,12 @@ keep backfill bronze
 expect "labels" "$(done_labels)" "${day}T09 ${day}T10 ${day}T11 ${day}T12 "
 expect "the bytes" "$(files backfill)" "$(files landed)"
 verdict the_same_rows_are_the_same_bytes_in_each_mode
+
+bronze 1 upsert 13 14
+grep -q "FAILED: nothing has landed of ${day}T13: file:.*/landing/dt=$day/hr=13" log ||
+    expect "what it says" "$(cat log)" "that nothing has landed"
+expect "13:00" "$(ls -A w/bronze/dt=$day/hr=13 2>/dev/null)" ""
+verdict an_hour_that_has_not_landed_is_no_hour_without_flights
 
 # For silver: a wind that can't be, a flight without a carrier, and one that was moved by an hour.
 { sed -n 1p $landing/hr=11/weather.csv
@@ -98,10 +120,20 @@ for hour in 09 10 11 12; do
     printf 'silver\t%sT%s\t%s\n' $day $hour "$PWD/w/silver/dt=$day/hr=$hour"
 done >inputs
 printf '|dims\t\t%s\n' "$PWD/w/dims" >>inputs
+# As by a graph that names no dims: they are beside gold.
+grep -v '^|dims' inputs >fewer
+mv w/dims w/elsewhere
+STAGEGRAPH_INPUTS_FILE=$PWD/fewer gold 1 all
+grep -q 'FAILED: there is no file:.*/w/dims/airlines.csv' log || expect "what it says" "$(cat log)" "what is missing"
+mv w/elsewhere w/dims
+STAGEGRAPH_INPUTS_FILE=$PWD/fewer gold 0 all
+keep gold_beside gold
 export STAGEGRAPH_INPUTS_FILE=$PWD/inputs
 gold 0 all
 keep gold gold
 expect "tables" "$(cd kept/gold && echo [!._]*)" "carriers delays weather"
+expect "the bytes" "$(files gold)" "$(files gold_beside)"
+verdict a_need_that_the_graph_does_not_name_is_looked_for_beside_the_output
 gold 0 carriers
 keep gold_carriers gold
 expect "tables" "$(cd w/gold/dt=$day && echo [!._]*)" "carriers"

@@ -10,6 +10,9 @@
 An hour's landing has flights*.csv and weather*.csv. Of two rows of a key the one in the later file
 by name counts, so a correction is landed as another file, flights-2.csv.
 
+An hour of which nothing has landed is an error, and not an hour without flights: that one has files
+with a header.
+
 Exit status: 0, 1 (input, output, Spark), 2 (usage), 3 (a line that is no flight or no weather).
 """
 import argparse
@@ -56,6 +59,13 @@ def landed(spark, files, table, hours):
     return pipeline.with_partition(rows).cache()  # Spark reads BAD alone only from a cache
 
 
+def refuse_missing(files, landing, hours):
+    for hour in hours:
+        directory = landing.get(hour.label, "nowhere")
+        if hour.label not in landing or not files.names(directory):
+            raise pipeline.NoInput("nothing has landed of %s: %s" % (hour.label, directory))
+
+
 def refuse_bad(rows):
     if BAD in rows.columns:
         for row in rows.where(F.col(BAD).isNotNull()).select("file", BAD).take(1):
@@ -75,6 +85,7 @@ def present(spark, files, out, table, hours):
 def ingest(spark, options, hours, landing):
     """One write for all of the hours."""
     with pipeline.Output(spark, options.out, hours) as output:
+        refuse_missing(output.files, landing, hours)
         for table in TABLES:
             stage(spark, output, table, options.mode, landing)
         for hour in hours:
@@ -84,8 +95,7 @@ def ingest(spark, options, hours, landing):
 def stage(spark, output, table, mode, landing):
     _, key = TABLES[table]
     hours = output.partitions
-    directories = [landing[hour.label] for hour in hours if hour.label in landing]
-    rows = landed(spark, output.files, table, directories)
+    rows = landed(spark, output.files, table, [landing[hour.label] for hour in hours])
     refuse_bad(rows)
     rows = rows.drop(BAD).withColumn("landed", F.lit(1))
     old = present(spark, output.files, output.root, table, hours) if mode == "upsert" else None

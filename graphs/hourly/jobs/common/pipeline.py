@@ -1,9 +1,10 @@
 """What the three jobs share: partitions, inputs, the Spark session, and how an output is replaced.
 
 A job makes its partitions in two steps. First Spark writes all of them, in one write a table, into
-a staging directory; then each partition's old files are removed and the new ones moved in. So a
-job may read what it is about to replace, a job that fails while it computes leaves everything as
-it was, and one that dies while it moves leaves a partition without a marker, which is stale.
+a staging directory; then each partition's new files are moved in and its old ones removed. So a job
+may read what it is about to replace, a job that fails while it computes leaves everything as it was,
+and one that dies while it moves leaves a partition without a marker, which is stale, and in it what
+was there, for the next one to merge into.
 
 Paths are absolute or URIs of any file system that Hadoop knows.
 """
@@ -26,6 +27,10 @@ class BadData(Exception):
     """The data are at fault, not the job: exit status 3."""
 
 
+class NoInput(Exception):
+    """Something to read is not there: exit status 1, and no traceback."""
+
+
 def say(text):
     print(datetime.datetime.now().strftime("[%Y-%m-%d %H:%M:%S] ") + text, flush=True)
 
@@ -37,6 +42,9 @@ def run(main):
     except BadData as bad:
         say("FAILED: %s" % bad)
         sys.exit(3)
+    except NoInput as missing:
+        say("FAILED: %s" % missing)
+        sys.exit(1)
 
 
 # ---- partitions and inputs
@@ -89,18 +97,20 @@ def local(path):
 
 def inputs(need, out, default):
     """The directories of a need, by label: as stagegraph says in $STAGEGRAPH_INPUTS_FILE; called by
-    hand, the partitions of the list default in the directory need beside out."""
-    listed = os.environ.get("STAGEGRAPH_INPUTS_FILE")
-    if not listed:
-        beside = local(out).rstrip("/").rpartition("/")[0] + "/" + need
-        return {p.label: (beside + "/" + p.path).rstrip("/") for p in default}
+    hand, and where the graph has no such need, the partitions of the list default in the directory
+    need beside out."""
     found = {}
-    with open(listed) as lines:
-        for line in lines:
-            name, label, uri = line.rstrip("\n").split("\t")
-            if name.strip("|?") == need:  # as the graph has it: |dims is order only
-                found[label] = local(uri)
-    return found
+    listed = os.environ.get("STAGEGRAPH_INPUTS_FILE")
+    if listed:
+        with open(listed) as lines:
+            for line in lines:
+                name, label, uri = line.rstrip("\n").split("\t")
+                if name.strip("|?") == need:  # as the graph has it: |dims is order only
+                    found[label] = local(uri)
+    if found:
+        return found
+    beside = local(out).rstrip("/").rpartition("/")[0] + "/" + need
+    return {p.label: (beside + "/" + p.path).rstrip("/") for p in default}
 
 
 def session(name):
@@ -201,8 +211,7 @@ class Output:
         so that a reader finds their columns."""
         leaf = "%s/%s" % (self.root, partition.path)
         self.files.make(leaf)
-        for name in self.files.names(leaf):
-            self.files.remove("%s/%s" % (leaf, name))
+        old = self.present(leaf)
         for table, empty in self.tables:
             staged = "%s/%s" % (self.at(table), partition.path)
             names = self.files.names(staged)
@@ -217,7 +226,18 @@ class Output:
             for name in names:
                 to = "%s/%s/%s" % (leaf, table, name) if table != "." else "%s/%s" % (leaf, name)
                 (self.files.copy if copied else self.files.move)("%s/%s" % (staged, name), to)
+        for path in old:
+            self.files.remove(path)
         credit(partition)
+
+    def present(self, leaf):
+        """What is in a partition: of the tables that are made their files, else whole directories."""
+        tables, found = [table for table, _ in self.tables], []
+        for name in self.files.names(leaf):
+            path = "%s/%s" % (leaf, name)
+            inside = self.files.names(path) if name in tables else None
+            found += [path] if inside is None else ["%s/%s" % (path, file) for file in inside]
+        return found
 
     def __enter__(self):
         return self

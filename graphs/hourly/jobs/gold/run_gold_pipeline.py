@@ -68,6 +68,8 @@ def main():
     silver = pipeline.inputs("silver", options.out, hours)
     (dims,) = pipeline.inputs("dims", options.out, [Once()]).values()
     spark = pipeline.session("gold")
+    if "airlines.csv" not in pipeline.Files(spark).names(dims):
+        raise pipeline.NoInput("there is no %s/airlines.csv" % dims)
     airlines = spark.read.csv(dims + "/airlines.csv", header=True)
     silver = pipeline.read(spark, list(silver.values())).drop("file").cache()
     pipeline.say("Generating fact tables...")
