@@ -597,6 +597,8 @@ bool sg_run_go(struct sg_run *r, struct sg_error *err)
     sg_timer_cancel(r->c.loop, r->fence);
     sg_timer_cancel(r->c.loop, r->yarn_look);
     r->fence = r->yarn_look = NULL;
+    if (r->silent) /* it may have answered since the last look, up to a second ago */
+        sg_run_look_at_trouble(r);
     e = sg_run_event(r, SG_EVENT_RUN_FINISHED);
     e.signo = r->signo;
     e.exit_status = r->signo ? 128 + r->signo : sg_outcome_status(&r->outcome);

@@ -40,13 +40,14 @@ static struct {
     char why[600];
     char notices[2000]; /* a line each */
     unsigned troubled;  /* how often it was asked for trouble */
+    int64_t again_ms;   /* 0: soon */
 } t;
 
 static bool fenced(struct sg_store *s, struct sg_fence *ret)
 {
     (void)s;
     t.asked++;
-    *ret = (struct sg_fence){ .again_ms = 5, .left_ms = t.left_ms };
+    *ret = (struct sg_fence){ .again_ms = t.again_ms != 0 ? t.again_ms : 5, .left_ms = t.left_ms };
     snprintf(ret->why, sizeof(ret->why), "%s", t.lost ? WHY : "");
     return t.lost;
 }
@@ -206,6 +207,32 @@ static void a_silent_store_is_told_of_once_and_when_it_answers(void **state)
     close_run();
 }
 
+static bool trouble_at_first(struct sg_store *s, struct sg_store_trouble *ret)
+{
+    const bool first = t.troubled++ == 0;
+
+    (void)s;
+    *ret = (struct sg_store_trouble){ .answered = { first ? 1 : sg_mono_now().ns } };
+    if (first)
+        snprintf(ret->why, sizeof(ret->why), "%s", SILENT);
+    return first;
+}
+
+/* The next look would come in an hour. */
+static void that_a_store_answers_again_is_told_at_the_latest_when_the_run_ends(void **state)
+{
+    (void)state;
+    open_run("[stage a]\ncommand = sh -c \"mkdir -p ${output}; : >${output}/part\"\n"
+             "output = a/${ds}/${HH}\n");
+    t.ops.trouble = trouble_at_first;
+    t.again_ms = 3600000;
+    if (!sg_run_go(t.run, &t.err))
+        fail_msg("%s", t.err.text);
+    assert_int_equal(t.troubled, 2);
+    assert_string_equal(t.notices, SILENT "\nHDFS answers again, 0s later\n");
+    close_run();
+}
+
 static void a_local_store_is_asked_once(void **state)
 {
     struct sg_fence f = { .again_ms = 1 };
@@ -230,6 +257,7 @@ int main(void)
         cmocka_unit_test(without_any_time_left_jobs_are_killed_at_once),
         cmocka_unit_test(a_run_that_was_stopped_for_too_long_looks_before_it_goes_on),
         cmocka_unit_test(a_silent_store_is_told_of_once_and_when_it_answers),
+        cmocka_unit_test(that_a_store_answers_again_is_told_at_the_latest_when_the_run_ends),
         cmocka_unit_test(a_local_store_is_asked_once),
     };
 
