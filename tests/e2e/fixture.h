@@ -10,8 +10,9 @@
  *   e2e_ran(t, "bronze@2024-01-01T21 …");        which jobs ran since the last look, in order
  *   e2e_plan_is(t, "--stale=code", "silver …");  what plan --json says, a line a group
  *
- * Nothing here waits without a bound, or measures time: a wait that takes E2E_PATIENCE_MS fails the
- * test, and a watchdog process ends everything that belongs to a test that hangs or dies.
+ * Nothing here waits without a bound, or measures time: a wait that takes E2E_PATIENCE_MS (or what
+ * a variable of that name says) fails the test, and a watchdog process ends everything that belongs
+ * to a test that hangs or dies.
  */
 #ifndef E2E_FIXTURE_H
 #define E2E_FIXTURE_H

@@ -22,7 +22,8 @@ void e2e_watchdog_stop(struct e2e *t);
 void e2e_pump(struct e2e *t, int ms);
 void e2e_programs_done(struct e2e *t); /* kills what still runs, frees */
 
-/* A deadline: E2E_PATIENCE_MS from now, in ms of the monotonic clock. */
+int e2e_patience_ms(void);
+/* A deadline: so much from now, in ms of the monotonic clock. */
 int64_t e2e_patience(void);
 bool e2e_is_late(int64_t deadline_ms);
 /* It is late, or no program runs any more that could do what is waited for. */

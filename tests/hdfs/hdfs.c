@@ -106,9 +106,10 @@ static pid_t spawn_script(struct e2e *t, const char *args, int out)
     return pid;
 }
 
+/* The script gives up by itself, two minutes after a daemon should have been ready. */
 static void wait_for_script(struct e2e *t, pid_t pid, const char *args)
 {
-    int64_t deadline = e2e_patience() + 60000;
+    int64_t deadline = e2e_patience() + 360000;
     int status;
 
     while (waitpid(pid, &status, WNOHANG) == 0) {
@@ -358,10 +359,16 @@ void hdfs_move(struct e2e *t, const char *from, const char *to)
 
 void hdfs_make_many(struct e2e *t, char **paths, size_t n, bool dirs)
 {
+    const char *query = dirs ? "MKDIRS" : "CREATE&overwrite=true";
+    struct io_answer a;
+    size_t which;
+
     for (size_t i = 0; i < n; i++)
         paths[i] = hdfs_path(t, paths[i]);
-    if (!io_many("PUT", dirs ? "MKDIRS" : "CREATE", paths, n))
-        fail_msg("HDFS: not all of %s … could be made", paths[0]);
+    if (io_many("PUT", query, paths, n, &which, &a))
+        return;
+    a.body = e2e_keep(t, a.body);
+    fail_msg("HDFS: %s %s: %ld %.600s", query, paths[which], a.status, a.body);
 }
 
 void hdfs_set_mode(struct e2e *t, const char *path, const char *octal)

@@ -62,12 +62,21 @@ static size_t on_body(char *from, size_t size, size_t n, void *ctx)
     return take(from, size, n, ctx);
 }
 
+/* No answer, or not all of it: the body is the reason. */
+static void fail(struct io_answer *a, const char *reason)
+{
+    a->status = 0;
+    a->len = 0;
+    (void)take(reason, 1, strlen(reason), a);
+}
+
 /* One request; *redirect is where it leads, "" nowhere. */
 static void request(CURL *c, const char *method, const char *url, const void *body, size_t n,
                     struct io_answer *ret, char **redirect)
 {
     const char *ca = getenv("HDFS_CA"), *to = NULL;
     struct curl_slist *type = curl_slist_append(NULL, "Content-Type: application/octet-stream");
+    CURLcode code;
 
     free(ret->body);
     memset(ret, 0, sizeof(*ret));
@@ -90,9 +99,12 @@ static void request(CURL *c, const char *method, const char *url, const void *bo
         (void)curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_NEGOTIATE);
         (void)curl_easy_setopt(c, CURLOPT_USERPWD, ":");
     }
-    if (curl_easy_perform(c) == CURLE_OK) {
+    code = curl_easy_perform(c);
+    if (code == CURLE_OK) {
         (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &ret->status);
         (void)curl_easy_getinfo(c, CURLINFO_REDIRECT_URL, &to);
+    } else {
+        fail(ret, curl_easy_strerror(code));
     }
     *redirect = strdup(to == NULL ? "" : to);
     if (*redirect == NULL)
@@ -100,17 +112,28 @@ static void request(CURL *c, const char *method, const char *url, const void *bo
     curl_slist_free_all(type);
 }
 
+/* "&user.name=…" without Kerberos. Several threads ask: getpwuid() would hand the same text to all
+ * of them, and write it anew under their eyes. */
+static const char *as_user(char ret[300])
+{
+    struct passwd pw, *found = NULL;
+    char text[4096];
+
+    ret[0] = '\0';
+    if (getenv("HDFS_CA") == NULL && getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) == 0 &&
+        found != NULL)
+        (void)snprintf(ret, 300, "&user.name=%s", pw.pw_name);
+    return ret;
+}
+
 /* Both steps, at one NameNode. */
 static void attempt(CURL *c, const char *base, const char *method, const char *path,
                     const char *query, const void *body, size_t n, struct io_answer *ret)
 {
-    const struct passwd *pw = getpwuid(geteuid());
-    char *where = io_encoded(path), *url, *redirect;
+    char *where = io_encoded(path), *url, *redirect, user[300];
     bool writes = strncmp(query, "CREATE", 6) == 0;
 
-    (void)text_of(NULL, asprintf(&url, "%s%s?op=%s%s%s", base, where, query,
-                                 getenv("HDFS_CA") != NULL ? "" : "&user.name=",
-                                 getenv("HDFS_CA") != NULL || pw == NULL ? "" : pw->pw_name));
+    (void)text_of(NULL, asprintf(&url, "%s%s?op=%s%s", base, where, query, as_user(user)));
     request(c, method, url, NULL, 0, ret, &redirect);
     if (redirect[0] != '\0') {
         char *second = redirect;
@@ -123,15 +146,25 @@ static void attempt(CURL *c, const char *base, const char *method, const char *p
     free(url);
 }
 
+/* No answer; a NameNode that is not so far; a DataNode that has not found its NameNode again, whose
+ * connections are those to the one before. */
 static bool can_pass(const struct io_answer *a)
 {
-    static const char
-        *const passing[] = { "StandbyException",
-                             "SafeModeException",
-                             "RetriableException",
-                             "ConnectException",
-                             "Failed to find datanode",
-                             "EOFException" /* a DataNode's, of a NameNode before */ };
+    static const char *const passing[] = {
+        "StandbyException",
+        "SafeModeException",
+        "RetriableException",
+        "Failed to find datanode",
+        "could only be written to 0 of",
+        "ConnectException",
+        "EOFException",
+        "SocketException",
+        "SocketTimeoutException",
+        "ClosedChannelException",
+        "ailed on local exception",
+        "Connection reset",
+        "Broken pipe",
+    };
 
     if (a->status == 0 || a->status == 503)
         return true;
@@ -141,33 +174,53 @@ static bool can_pass(const struct io_answer *a)
     return false;
 }
 
-bool io_do(const char *method, const char *path, const char *query, const void *body, size_t n,
-           struct io_answer *ret)
+static bool is_done(const struct io_answer *a)
+{
+    return a->status >= 200 && a->status < 300;
+}
+
+static time_t now_s(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec;
+}
+
+/* At one NameNode after the other, again and again while it can pass. */
+static void persevere(CURL *c, const char *method, const char *path, const char *query,
+                      const void *body, size_t n, struct io_answer *ret)
 {
     const char *patience = getenv("IO_PATIENCE");
     const char *bases[] = { getenv(getenv("HDFS_CA") != NULL ? "SWEBHDFS_URL" : "WEBHDFS_URL"),
                             getenv("WEBHDFS_URL2") };
-    time_t give_up = time(NULL) + (patience == NULL ? 60 : atoi(patience));
-    CURL *c = curl_easy_init();
+    time_t give_up = now_s() + (patience == NULL ? 60 : atoi(patience));
 
-    if (c == NULL)
-        out_of_memory();
-    memset(ret, 0, sizeof(*ret));
     for (;;) {
         for (size_t i = 0; i < 2; i++) {
             if (bases[i] == NULL)
                 continue;
             attempt(c, bases[i], method, path, query, body, n, ret);
             if (!can_pass(ret))
-                goto done;
+                return;
         }
-        if (time(NULL) >= give_up)
-            goto done;
+        if (now_s() >= give_up)
+            return;
         (void)usleep(100000);
     }
-done:
+}
+
+bool io_do(const char *method, const char *path, const char *query, const void *body, size_t n,
+           struct io_answer *ret)
+{
+    CURL *c = curl_easy_init();
+
+    if (c == NULL)
+        out_of_memory();
+    memset(ret, 0, sizeof(*ret));
+    persevere(c, method, path, query, body, n, ret);
     curl_easy_cleanup(c);
-    return ret->status >= 200 && ret->status < 300;
+    return is_done(ret);
 }
 
 bool io_plain(const char *method, const char *url, const char *text, struct io_answer *ret)
@@ -190,31 +243,28 @@ struct part {
     pthread_t thread;
     const char *method, *query;
     char *const *paths;
-    size_t from, end;
-    bool ok;
+    size_t at, end; /* at: the next, at last the one that was not done */
+    struct io_answer answer;
 };
 
 static void *do_part(void *arg)
 {
     struct part *p = arg;
     CURL *c = curl_easy_init();
-    struct io_answer a = { 0 };
 
     if (c == NULL)
         out_of_memory();
-    p->ok = true;
-    for (size_t i = p->from; p->ok && i < p->end; i++) {
-        /* A kept connection may be closed by the server just when it is used again. */
-        for (int tries = 0; tries < 10 && (tries == 0 || a.status == 0); tries++)
-            attempt(c, getenv("WEBHDFS_URL"), p->method, p->paths[i], p->query, NULL, 0, &a);
-        p->ok = a.status == 200 || a.status == 201;
+    for (; p->at < p->end; p->at++) {
+        persevere(c, p->method, p->paths[p->at], p->query, NULL, 0, &p->answer);
+        if (!is_done(&p->answer))
+            break;
     }
-    free(a.body);
     curl_easy_cleanup(c);
     return NULL;
 }
 
-bool io_many(const char *method, const char *query, char *const *paths, size_t n)
+bool io_many(const char *method, const char *query, char *const *paths, size_t n, size_t *ret_which,
+             struct io_answer *ret)
 {
     struct part parts[THREADS];
     bool ok = true;
@@ -223,14 +273,20 @@ bool io_many(const char *method, const char *query, char *const *paths, size_t n
         parts[i] = (struct part){ .method = method,
                                   .query = query,
                                   .paths = paths,
-                                  .from = n * i / THREADS,
+                                  .at = n * i / THREADS,
                                   .end = n * (i + 1) / THREADS };
         if (pthread_create(&parts[i].thread, NULL, do_part, &parts[i]) != 0)
             out_of_memory();
     }
     for (size_t i = 0; i < THREADS; i++) {
         (void)pthread_join(parts[i].thread, NULL);
-        ok = ok && parts[i].ok;
+        if (ok && parts[i].at < parts[i].end) {
+            ok = false;
+            *ret_which = parts[i].at;
+            *ret = parts[i].answer;
+        } else {
+            free(parts[i].answer.body);
+        }
     }
     return ok;
 }

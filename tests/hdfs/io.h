@@ -12,16 +12,16 @@
 #include <stddef.h>
 
 struct io_answer {
-    long status;
-    char *body; /* terminated; free() it */
+    long status; /* 0: there was none, or not all of it */
+    char *body;  /* terminated; free() it. Of status 0 the reason */
     size_t len;
 };
 
 /*
  * One operation: "PUT", "/an/absolute path", "RENAME&destination=…" (what is in the query is
  * encoded already). CREATE and OPEN go to the DataNode by themselves. What can pass (nobody there,
- * standby, safe mode) is tried again for $IO_PATIENCE seconds (60). False: *ret is the last answer,
- * status 0 when there was none.
+ * standby, safe mode) is tried again for $IO_PATIENCE seconds (60), so what is asked for should do
+ * no harm twice: CREATE with overwrite=true. False: *ret is the last answer.
  */
 bool io_do(const char *method, const char *path, const char *query, const void *body, size_t n,
            struct io_answer *ret);
@@ -29,7 +29,9 @@ bool io_do(const char *method, const char *path, const char *query, const void *
 bool io_plain(const char *method, const char *url, const char *text, struct io_answer *ret);
 /* The path in a query or URL; free() it. '/' stays. */
 char *io_encoded(const char *path);
-/* The same for many paths, over several connections at once, with empty bodies. */
-bool io_many(const char *method, const char *query, char *const *paths, size_t n);
+/* The same as io_do() for many paths, over several connections at once, with empty bodies. False:
+ * one of those that were not done, and the answer to it. */
+bool io_many(const char *method, const char *query, char *const *paths, size_t n, size_t *ret_which,
+             struct io_answer *ret);
 
 #endif
