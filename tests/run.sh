@@ -4,10 +4,11 @@
 #
 #   sh tests/run.sh [unit|e2e|script|NAME]...    from the build directory; a NAME may be a pattern
 #
-# A line a driver as it ends; at the end the output of those that failed, cmocka's totals summed up,
-# and as the last line "N passed, N failed". A driver fails, too, when it crashes, runs no test, or
-# runs longer than TEST_TIMEOUT seconds (900; its whole process group is killed). TEST_JOBS (2) run
-# at a time.
+# A line a driver as it ends; then the output of those that failed, and behind "==== what failed" once
+# more what each failed test said, its last lines; at the end cmocka's totals summed up, a line a
+# failed test, and as the last line "N passed, N failed". So the end tells all, whatever was cut out
+# of the middle. A driver fails, too, when it crashes, runs no test, or runs longer than TEST_TIMEOUT
+# seconds (900; its whole process group is killed). TEST_JOBS (2) run at a time.
 
 set -u
 LC_ALL=C
@@ -20,6 +21,7 @@ export LC_ALL
 # shellcheck source=/dev/null
 . ./build/env.sh
 out=build/tests/out
+tail=60 # lines of a failed test
 timeout=${TEST_TIMEOUT:-900}
 
 # What cmocka (or, for a script, the last line) says of the tests: "PASSED FAILED SKIPPED".
@@ -32,6 +34,39 @@ totals()
         /^\[  SKIPPED \] .*[0-9] test\(s\), listed below:/ { s += count($0) }
         kind == "script" && /^[0-9]+ passed, [0-9]+ failed/ { p = $1; f = $3; s = $5 }
         END { print p + 0, f + 0, s + 0 }' "$2"
+}
+
+# failures WHO WHY LOG: of each failed test, and of one that did not end, its last lines; of the whole
+# log where none is told. Standard error: a line a failed test.
+failures()
+{
+    awk -v who="$1" -v why="$2" -v most=$tail '
+        function begin(test) { n = 0; name = test }
+        function tell(test) { print who (test != "" ? ": " test : "") >"/dev/stderr" }
+        function show(test, i) {
+            print "\n---- " who (test != "" ? ": " test : "")
+            for (i = n > most ? n - most : 0; i < n; i++)
+                print line[i]
+            shown = 1
+        }
+        { all[NR - 1] = $0; line[n++] = $0 }
+        /^\[ RUN      \] / { begin($4); line[n++] = $0 }
+        /^\[       OK \] / || /^\[  SKIPPED \] [a-z0-9_]+$/ { begin("") }
+        /^\[  FAILED  \] [a-z0-9_]+$/ && $4 == name { show(name); tell(name); begin("") }
+        /^FAIL [^ ]/ { tell(substr($0, 6)); scripts = 1 }
+        END {
+            if (name != "") {
+                show(name)
+                tell(name " (did not end: " why ")")
+            }
+            if (shown)
+                exit
+            for (n = 0; n < NR; n++)
+                line[n] = all[n]
+            show("")
+            if (!scripts)
+                tell(why)
+        }' "$3"
 }
 
 # run_one KIND NAME PATH: one driver, its output in $out/KIND.NAME.log, its result in .result.
@@ -76,7 +111,7 @@ run_one()
     [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
     printf '%-4s  %-28s %3d.%02d s  %s%s\n' $word "$kind/$name" \
         $((ms / 1000)) $((ms % 1000 / 10)) "$line" "${why:+ ($why)}"
-    echo "$passed $failed $skipped $kind $name" >"$out/$kind.$name.result"
+    echo "$passed $failed $skipped $kind $name $why" >"$out/$kind.$name.result"
 }
 
 if [ "${1-}" = --one ]; then
@@ -112,28 +147,35 @@ done <"${TEST_DRIVERS:-build/drivers}" >$out/picked
 xargs -r -P "${TEST_JOBS:-2}" -n 3 sh "$0" --one <$out/picked
 
 passed=0 failed=0 skipped=0
+: >$out/what
 : >$out/failed
 while read -r line; do
     eval "set -- $line"
     # Nothing is known of a driver whose runner was killed.
-    [ -e "$out/$1.$2.result" ] || echo "0 1 0 $1 $2" >"$out/$1.$2.result"
-    read -r p f s kind name <"$out/$1.$2.result"
+    [ -e "$out/$1.$2.result" ] || echo "0 1 0 $1 $2 its runner was killed" >"$out/$1.$2.result"
+    read -r p f s kind name why <"$out/$1.$2.result"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     [ "$f" -eq 0 ] || {
-        printf '\n---- %s/%s\n' "$kind" "$name"
-        cat "$out/$kind.$name.log"
-        tests=$(sed -n 's/^\[  FAILED  \] \([a-z0-9_]*\)$/ \1/p' "$out/$kind.$name.log" |
-            sort -u | tr -d '\n')
-        echo "$kind/$name${tests:+:$tests}" >>$out/failed
+        log=$out/$kind.$name.log
+        [ -e "$log" ] || : >"$log"
+        if [ "$(wc -l <"$log")" -gt $tail ]; then
+            printf '\n---- %s/%s\n' "$kind" "$name"
+            cat "$log"
+        fi
+        failures "$kind/$name" "$why" "$log" >>$out/what 2>>$out/failed
     }
 done <$out/picked
 
+if [ $failed -gt 0 ]; then
+    printf '\n==== what failed\n'
+    cat $out/what
+fi
 echo
 echo "[==========] $((passed + failed + skipped)) test(s) run."
 echo "[  PASSED  ] $passed test(s)."
 [ $skipped -eq 0 ] || echo "[  SKIPPED ] $skipped test(s)."
 if [ $failed -gt 0 ]; then
-    echo "[  FAILED  ] $failed test(s), in:"
+    echo "[  FAILED  ] $failed test(s):"
     sed 's/^/[  FAILED  ] /' $out/failed
 fi
 [ $skipped -eq 0 ] && echo "$passed passed, $failed failed" ||
