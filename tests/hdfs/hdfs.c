@@ -56,6 +56,15 @@ static void take_environment(char *text)
     }
 }
 
+static void stop_own(void)
+{
+    char command[5000];
+
+    (void)snprintf(command, sizeof(command), "'%s' -s '%s' down >&2", h.script, h.dir);
+    if (system(command) != 0)
+        e2e_tell("hdfs: %s\n", command);
+}
+
 void hdfs_use(const char *kind, bool alone)
 {
     const char *clusters = getenv("HDFS_CLUSTERS"), *source = getenv("SRC_DIR");
@@ -77,6 +86,8 @@ void hdfs_use(const char *kind, bool alone)
                    h.dir, h.kind, h.script, h.dir);
     take_environment(output_of(command));
     (void)close(starting);
+    if (alone && atexit(stop_own) != 0)
+        die("atexit");
 }
 
 const char *hdfs_env(const char *name)

@@ -4,7 +4,8 @@
  *   int main(void) { hdfs_use("plain", false); return cmocka_run_group_tests(tests, 0, 0); }
  *
  * hdfs_use() starts the cluster of that kind below $HDFS_CLUSTERS where it isn't running (run.sh
- * stops it) and shares it with other drivers, or has one alone: for who kills daemons.
+ * stops it) and shares it with other drivers, or has one alone, as long as the driver runs: for who
+ * kills daemons.
  *
  * A test has a directory of its own in HDFS, /tmp/NAME; paths of HDFS are relative to it, so the
  * usual graph's outputs have the same paths as in a local store: "warehouse/silver/dt=…/hr=…".
