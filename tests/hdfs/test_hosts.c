@@ -21,12 +21,12 @@ static void another_hosts_claim_is_kept_as_long_as_its_owner_lives(void **state)
     struct e2e_proc *first, *second;
     int gate;
 
-    hosts(t, "lease = 5s\n", "ash birch");
+    hosts(t, "lease = 10s\n", "ash birch");
     e2e_gate(t, "a");
     e2e_does(t, hour, "read -r x <gate.a\n");
     first = hdfs_start_on(t, "ash", "run %s", hour);
     gate = e2e_gate_reached(t, "a");
-    e2e_pause(t, 8000); /* longer than a lease */
+    e2e_pause(t, 12000); /* longer than a lease */
     second = hdfs_start_on(t, "birch", "run --json=events %s", hour);
     e2e_wait(second, 4);
     e2e_says(e2e_read(t, "events"), "\"result\":\"busy\"");
@@ -45,7 +45,7 @@ static void a_dead_hosts_claim_is_taken_over_when_its_lease_is_over(void **state
     pid_t pids[64];
     size_t n;
 
-    hosts(t, "lease = 5s\n", "ash birch");
+    hosts(t, "lease = 10s\n", "ash birch");
     e2e_gate(t, "a");
     e2e_does(t, hour, "[ -e again ] || { : >again; read -r x <gate.a; }\n");
     first = hdfs_start_on(t, "ash", "run %s", hour);
@@ -77,7 +77,7 @@ static void an_owner_that_lost_its_lease_ends_its_job_and_writes_nothing(void **
     struct e2e_proc *first, *second;
     pid_t job;
 
-    hosts(t, "lease = 5s\n", "ash birch");
+    hosts(t, "lease = 10s\n", "ash birch");
     e2e_gate(t, "a");
     e2e_does(t, hour, "[ -e again ] || { : >again; echo $$ >pid; read -r x <gate.a; }\n");
     first = hdfs_start_on(t, "ash", "run --json=first %s", hour);
@@ -105,7 +105,7 @@ static void an_owner_that_cannot_renew_ends_its_job(void **state)
     struct e2e_proc *first, *second;
     pid_t job;
 
-    hosts(t, "lease = 5s\ndeadline = 60s\n", "birch");
+    hosts(t, "lease = 10s\ndeadline = 60s\n", "birch");
     hdfs_proxy(t);
     e2e_edit(t, "stagegraph.ini", hdfs_root(t, "webhdfs"), hdfs_root(t, "proxy"));
     hdfs_other_graph(t, "ash");

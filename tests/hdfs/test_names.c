@@ -52,7 +52,7 @@ static void a_directory_of_a_hundred_thousand_entries_is_read_whole_or_not_at_al
     assert_true(t->peak_kib < 128 * 1024);
     e2e_run(t, 0, "run");
     e2e_plan_is(t, "", "");
-    e2e_edit(t, "stagegraph.ini", "[store]\n", "[store]\ndeadline = 20s\n");
+    e2e_edit(t, "stagegraph.ini", "[store]\n", "[store]\ndeadline = 60s\n");
     e2e_remove(t, ".stagegraph"); /* with what it remembers */
     hdfs_spoil(t, "LISTSTATUS 1 1 cut 20000000\nLISTSTATUS 2 1 cut 1000\n");
     e2e_plan_is(t, "", "");

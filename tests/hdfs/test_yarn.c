@@ -67,7 +67,8 @@ static void a_timeout_kills_the_application(void **state)
     struct e2e *t = *state;
 
     flights(t);
-    e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\ntimeout = 8s\n");
+    /* Long enough for a container to start, on a ResourceManager that has just begun. */
+    e2e_edit(t, "stagegraph.ini", "[stage bronze]\n", "[stage bronze]\ntimeout = 20s\n");
     e2e_does(t, "bronze", ". ./client.sh; submit; sleep 600\n");
     e2e_run(t, 5, "run --json=events " HOUR);
     says_killed(t, t->err, 1, "");
@@ -247,6 +248,7 @@ static void where_nobody_answers_nothing_is_doubled(void **state)
 
     hdfs_cluster(t, "up yarn");
     is_state(t, 1, "ACCEPTED"); /* it has lived through all that */
+    e2e_edit(t, "stagegraph.ini", "deadline = 2s", "deadline = 60s");
     e2e_run(t, 0, "run " HOUR);
     e2e_same(e2e_read(t, "was"), "KILLED", __FILE__, __LINE__);
     is_gone(t, 1);
