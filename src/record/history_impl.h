@@ -1,5 +1,6 @@
 /*
- * history_impl: what history.c (the file, writing) and history_read.c share (private).
+ * history_impl: what history.c (the file), history_write.c, history_read.c and history_prune.c
+ * share (private).
  */
 #ifndef STAGEGRAPH_HISTORY_IMPL_H
 #define STAGEGRAPH_HISTORY_IMPL_H
@@ -60,6 +61,9 @@ bool sg_history_perform(struct sg_history *h, const char *what, sg_history_work_
 
 /* sg_history_flush(), briefly. */
 bool sg_history_flush_briefly(struct sg_history *h, struct sg_error *err) SG_MUST;
+
+/* Before the file is closed: what waits is written, if it can be, and freed. */
+void sg_history_write_last(struct sg_history *h);
 
 /* Ends the writer, after what it is writing. False: it had failed. */
 bool sg_history_settle(struct sg_history *h, struct sg_error *err) SG_MUST;
