@@ -76,25 +76,57 @@ bool sg_history_attempt_add(struct sg_history *h, const struct sg_history_attemp
                             struct sg_error *err) SG_MUST;
 bool sg_history_flush(struct sg_history *h, struct sg_error *err) SG_MUST;
 
-/* Newest first; at most limit (0: all). Strings are valid during the call of fn, which may stop
- * with false. */
+/*
+ * Reading. Rows are read a page at a time, and fn is called between the pages, when nothing is
+ * locked: it may take its time, and what is written meanwhile may or may not be among the rest.
+ * Strings are valid during the call of fn, which may stop with false.
+ */
+
+/* Which runs: {0} are all. */
+struct sg_history_run_filter {
+    const char *run; /* that one alone; NULL: all */
+    bool with_range; /* only those with a range, or nodes, of their own */
+    bool
+        uncounted; /* a run that did not end says 0 of what it did: to count its nodes takes time */
+    int64_t limit; /* the newest; 0: all */
+};
+/* Newest first. */
 typedef bool sg_history_run_fn(void *ctx, const struct sg_history_run *r);
-bool sg_history_runs(struct sg_history *h, int64_t limit, sg_history_run_fn *fn, void *ctx,
-                     struct sg_error *err) SG_MUST;
-/* run, stage, node: NULL for all; failed: only what failed, was blocked or busy. The newest
- * `limit` (0: all), told oldest first. */
+bool sg_history_runs(struct sg_history *h, const struct sg_history_run_filter *f,
+                     sg_history_run_fn *fn, void *ctx, struct sg_error *err) SG_MUST;
+/* Whether there is a run of that name, or an attempt of one. */
+bool sg_history_has_run(struct sg_history *h, const char *run, bool *ret,
+                        struct sg_error *err) SG_MUST;
+
+/* Which attempts: {0} are all. */
+struct sg_history_filter {
+    const char *run, *stage, *node; /* NULL: all */
+    bool failed;                    /* only what failed, was blocked or busy */
+    int64_t limit;                  /* the newest; 0: all */
+};
+/* Oldest first. */
 typedef bool sg_history_attempt_fn(void *ctx, const struct sg_history_attempt *a);
-bool sg_history_attempts(struct sg_history *h, const char *run, const char *stage, const char *node,
-                         bool failed, int64_t limit, sg_history_attempt_fn *fn, void *ctx,
-                         struct sg_error *err) SG_MUST;
+bool sg_history_attempts(struct sg_history *h, const struct sg_history_filter *f,
+                         sg_history_attempt_fn *fn, void *ctx, struct sg_error *err) SG_MUST;
+/* The stages that have attempts, by name. */
+typedef bool sg_history_stage_fn(void *ctx, const char *stage);
+bool sg_history_stages(struct sg_history *h, sg_history_stage_fn *fn, void *ctx,
+                       struct sg_error *err) SG_MUST;
 /* Median and 90th percentile of `seconds` of the newest (at most 200) ok attempts of a stage;
  * *ret_n 0: none known. It doesn't wait long for others at the file. */
 bool sg_history_usual(struct sg_history *h, const char *stage, double *ret_median, double *ret_p90,
                       int64_t *ret_n, struct sg_error *err) SG_MUST;
-/* Removes what began before; *ret_n counts the runs. A run that is alive has a row again when it
- * ends.
+struct sg_history_prune {
+    int64_t before_ms;       /* what began before goes */
+    const char *const *keep; /* but for these runs and their attempts */
+    size_t n_keep;
+    bool
+        alone; /* no run is alive: the file may be written anew, if nothing else makes it smaller */
+};
+/* In many short transactions, so that a run can write meanwhile; ended in between it has removed a
+ * part. *ret_n counts the runs. A run that is alive and was not kept has a row again when it ends.
  */
-bool sg_history_prune(struct sg_history *h, int64_t before_ms, int64_t *ret_n,
+bool sg_history_prune(struct sg_history *h, const struct sg_history_prune *how, int64_t *ret_n,
                       struct sg_error *err) SG_MUST;
 
 #endif

@@ -20,20 +20,17 @@
 bool sg_history_text_runs(struct sg_out *o, struct sg_history *h, int64_t limit, bool json,
                           struct sg_error *err) SG_MUST;
 
-struct sg_history_filter {
-    const char *run, *stage, *node; /* NULL: all */
-    bool failed;
-    int64_t limit;
-};
 /* Nodes of runs, oldest first. As text, with a stage and without `failed`, the summary of that
- * stage follows, over all attempts whatever the limit. */
+ * stage follows, whatever the limit. Rows are written as they are read: of a long listing the first
+ * are there at once, and nothing of it is kept. */
 bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
                               const struct sg_history_filter *f, bool json,
                               struct sg_error *err) SG_MUST;
 
 /* A summary of each stage: results, and of the attempts that are ok median, 90th percentile and
- * maximum of what they took, and the medians of the first and the last quarter of them in time.
- * JSON is an array with an object a stage (docs/formats.md, "History"). */
+ * maximum of what they took, and the medians of the first and the last quarter of them in time;
+ * over the newest f->limit of each stage (0: 10,000), or of all where a run or failures are asked
+ * for. JSON is an array with an object a stage (docs/formats.md, "History"). */
 bool sg_history_text_summary(struct sg_out *o, struct sg_history *h,
                              const struct sg_history_filter *f, bool json,
                              struct sg_error *err) SG_MUST;

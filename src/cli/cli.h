@@ -112,6 +112,18 @@ int sg_cli_plan_and_run(struct sg_cli *cli, struct sg_error *err);
 /* resume: says on standard error which stages of the plan are made otherwise than in that run. */
 void sg_cli_tell_changes(const struct sg_cli *cli);
 
+/* Runs whose history is needed yet: those alive, the one that resume would take up, and what that
+ * one took up. They lie in the arena of cli. */
+struct sg_needed_runs {
+    const char *const *runs;
+    size_t n;
+    const char *to_resume; /* NULL: none */
+    int64_t to_resume_ms;  /* when it began */
+    bool alive;            /* some are */
+};
+bool sg_cli_find_needed(struct sg_cli *cli, struct sg_needed_runs *ret,
+                        struct sg_error *err) SG_MUST;
+
 /* Makes cli->request, sets and params what `record` (a run's request column) says. */
 bool sg_cli_record_format(struct sg_cli *cli, struct sg_buf *out, struct sg_error *err) SG_MUST;
 

@@ -143,11 +143,12 @@ static bool print_run(void *ctx, const struct sg_history_run *r)
 
 static void print_runs(const struct sg_graph *g, struct sg_error *err)
 {
+    const struct sg_history_run_filter newest = { .limit = 50, .uncounted = true };
     struct sg_history *h;
 
     if (!sg_history_open(g->state, true, &h, NULL, err))
         return;
-    if (h && !sg_history_runs(h, 50, print_run, NULL, err))
+    if (h && !sg_history_runs(h, &newest, print_run, NULL, err))
         sg_error_clear(err); /* nothing to complete is no error */
     sg_history_close(h);
 }

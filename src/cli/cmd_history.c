@@ -10,64 +10,59 @@
 #include "cli.h"
 #include "outputs.h"
 
+static bool prune_older(struct sg_cli *cli, int64_t before_ms, const struct sg_needed_runs *needed,
+                        int64_t *ret_n, struct sg_error *err)
+{
+    struct sg_history_prune how = {
+        .before_ms = before_ms,
+        .keep = needed->runs,
+        .n_keep = needed->n,
+        .alone = !needed->alive,
+    };
+    struct sg_history *history;
+    bool ok;
+
+    /* without one none is made */
+    if (!sg_history_open(cli->graph->state, true, &history, NULL, err))
+        return false;
+    if (!history)
+        return true;
+    sg_history_close(history);
+    if (!sg_history_open(cli->graph->state, false, &history, NULL, err))
+        return false;
+    ok = sg_history_prune(history, &how, ret_n, err);
+    sg_history_close(history);
+    return ok;
+}
+
 static int prune(struct sg_cli *cli, const char *text, struct sg_error *err)
 {
-    struct sg_history *history;
+    struct sg_needed_runs needed;
     char count[SG_COUNT_TEXT];
-    int64_t s, n = 0;
-    bool ok;
+    int64_t s, before_ms, n = 0;
 
     if (!sg_duration_parse(text, &s) || s <= 0) {
         sg_error_set(err, SG_ERROR_USAGE, 0, "--prune %s: expected a duration like 90d", text);
         return -1;
     }
-    /* without one none is made */
-    if (!sg_history_open(cli->graph->state, true, &history, NULL, err))
+    before_ms = sg_wall_now().ns / SG_NS_PER_MS - s * 1000;
+    if (!sg_cli_find_needed(cli, &needed, err) || !prune_older(cli, before_ms, &needed, &n, err))
         return -1;
-    if (history) {
-        sg_history_close(history);
-        if (!sg_history_open(cli->graph->state, false, &history, NULL, err))
-            return -1;
-        ok = sg_history_prune(history, sg_wall_now().ns / SG_NS_PER_MS - s * 1000, &n, err);
-        sg_history_close(history);
-        if (!ok)
-            return -1;
-    }
     sg_count_format(n, count);
     (void)printf("removed %s run%s that began more than %s ago\n", count, n == 1 ? "" : "s", text);
+    if (needed.to_resume && needed.to_resume_ms < before_ms)
+        (void)printf("kept %s, which resume would take up\n", needed.to_resume);
     return SG_EXIT_OK;
-}
-
-struct known {
-    const char *run;
-    bool yes;
-};
-
-static bool note_run(void *ctx, const struct sg_history_run *r)
-{
-    struct known *k = ctx;
-
-    k->yes = strcmp(r->run, k->run) == 0;
-    return !k->yes;
-}
-
-static bool note_attempt(void *ctx, const struct sg_history_attempt *a)
-{
-    (void)a;
-    ((struct known *)ctx)->yes = true;
-    return false;
 }
 
 /* A run may have no node, and of a pruned one a late node may be left. h == NULL: no run was. */
 static bool check_run(struct sg_history *h, const char *run, struct sg_error *err)
 {
-    struct known k = { run, false };
+    bool there = false;
 
-    if (h &&
-        (!sg_history_runs(h, 0, note_run, &k, err) ||
-         (!k.yes && !sg_history_attempts(h, run, NULL, NULL, false, 1, note_attempt, &k, err))))
+    if (h && !sg_history_has_run(h, run, &there, err))
         return false;
-    return k.yes ||
+    return there ||
            sg_error_set(err, SG_ERROR_USAGE, 0, "there is no run %s (see stagegraph history)", run);
 }
 

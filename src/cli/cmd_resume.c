@@ -133,6 +133,7 @@ struct pick {
     struct sg_cli *cli;
     const char *wanted; /* a run's id, or NULL: the last unfinished one with an explicit range */
     const char *run, *command, *record;
+    int64_t started_ms;
     struct names alive;
     struct names settled; /* runs that a later one took up again: theirs is the word */
     const char *before;   /* the run that `run`, or the last of `chain`, took up; NULL: none */
@@ -176,46 +177,105 @@ static bool is_it(const struct pick *p, const struct sg_history_run *r, bool val
            !has_name(&p->alive, r->run);
 }
 
-/* Newest first: until the run is found, and then those that it took up, one after the other. */
+/* The run, if it is that one; *ret what it says of itself. False: p->ok may be false. */
+static bool take_run(struct pick *p, const struct sg_history_run *r, struct record *ret)
+{
+    bool valid = false;
+
+    memset(ret, 0, sizeof(*ret));
+    if (r->request)
+        p->ok = parse_record(p->cli, r->request, false, ret, &valid, p->err);
+    if (!p->ok || !is_it(p, r, valid))
+        return false;
+    p->run = sg_arena_text(&p->cli->arena, r->run, p->err);
+    p->command = sg_arena_text(&p->cli->arena, r->command, p->err);
+    p->record = valid ? sg_arena_text(&p->cli->arena, r->request, p->err) : "";
+    p->started_ms = r->started_ms;
+    p->before = ret->resumes;
+    p->ok = p->run && p->command && p->record;
+    return p->ok;
+}
+
+/* Newest first, until the run is found. */
 static bool look_at(void *ctx, const struct sg_history_run *r)
+{
+    struct pick *p = ctx;
+    struct record record;
+
+    if (take_run(p, r, &record) || !p->ok)
+        return false;
+    return !record.resumes || add_name(p, &p->settled, record.resumes);
+}
+
+/* One that was taken up; what it took up itself is the next. */
+static bool follow(void *ctx, const struct sg_history_run *r)
 {
     struct pick *p = ctx;
     struct record record = { 0 };
     bool valid = false;
 
-    if (p->run && strcmp(r->run, p->before) != 0)
-        return true;
-    if (r->request) {
+    if (r->request)
         p->ok = parse_record(p->cli, r->request, false, &record, &valid, p->err);
-        if (!p->ok)
-            return false;
-    }
-    if (p->run) {
-        p->before = record.resumes;
-        return add_name(p, &p->chain, r->run) && p->before;
-    }
-    if (is_it(p, r, valid)) {
-        p->run = sg_arena_text(&p->cli->arena, r->run, p->err);
-        p->command = sg_arena_text(&p->cli->arena, r->command, p->err);
-        p->record = valid ? sg_arena_text(&p->cli->arena, r->request, p->err) : "";
-        p->before = record.resumes;
-        p->ok = p->run && p->command && p->record;
-        return p->ok && p->before;
-    }
-    return !record.resumes || add_name(p, &p->settled, record.resumes);
+    p->before = record.resumes;
+    return p->ok && add_name(p, &p->chain, r->run);
 }
 
-static bool pick_run(struct sg_cli *cli, struct pick *p, struct sg_error *err)
+static bool find_chain(struct sg_history *h, struct pick *p, struct sg_error *err)
 {
+    struct sg_history_run_filter f = { .uncounted = true };
+    bool ok = true;
+
+    while (ok && p->ok && p->before && !has_name(&p->chain, p->before)) {
+        f.run = p->before;
+        p->before = NULL; /* it may be gone from the history */
+        ok = sg_history_runs(h, &f, follow, p, err);
+    }
+    return ok && p->ok;
+}
+
+/* p->run is NULL afterwards where there is none. */
+static bool find_run(struct sg_cli *cli, struct pick *p, struct sg_error *err)
+{
+    const struct sg_history_run_filter f = { .run = p->wanted,
+                                             .with_range = !p->wanted,
+                                             .uncounted = true };
     struct sg_history *h;
     bool ok;
 
     if (!sg_registry_list(cli->graph->state, note_alive, p, err) || !p->ok ||
         !sg_history_open(cli->graph->state, true, &h, NULL, err))
         return false;
-    ok = !h || sg_history_runs(h, 0, look_at, p, err);
+    ok = !h || (sg_history_runs(h, &f, look_at, p, err) && p->ok && find_chain(h, p, err));
     sg_history_close(h);
-    if (!ok || !p->ok)
+    return ok;
+}
+
+bool sg_cli_find_needed(struct sg_cli *cli, struct sg_needed_runs *ret, struct sg_error *err)
+{
+    struct pick p = { .cli = cli, .err = err, .ok = true };
+    struct names all = { 0 };
+
+    if (!find_run(cli, &p, err) || (p.run && !add_name(&p, &all, p.run)))
+        return false;
+    for (size_t i = 0; i < p.chain.n; i++)
+        if (!add_name(&p, &all, p.chain.at[i]))
+            return false;
+    for (size_t i = 0; i < p.alive.n; i++)
+        if (!add_name(&p, &all, p.alive.at[i]))
+            return false;
+    *ret = (struct sg_needed_runs){
+        .runs = all.at,
+        .n = all.n,
+        .to_resume = p.run,
+        .to_resume_ms = p.started_ms,
+        .alive = p.alive.n > 0,
+    };
+    return true;
+}
+
+static bool pick_run(struct sg_cli *cli, struct pick *p, struct sg_error *err)
+{
+    if (!find_run(cli, p, err))
         return false;
     if (!p->run && p->wanted)
         return sg_error_set(err, SG_ERROR_USAGE, 0, "there is no run %s (see stagegraph history)",
@@ -256,6 +316,7 @@ static bool take_done(void *ctx, const struct sg_history_attempt *a)
 /* Forced nodes that the run has done, or one that it took up, are not forced again. */
 static bool spare_done(struct sg_cli *cli, const struct pick *p, struct sg_error *err)
 {
+    struct sg_history_filter f = { .run = NULL };
     struct sg_history *h;
     bool ok;
 
@@ -263,9 +324,12 @@ static bool spare_done(struct sg_cli *cli, const struct pick *p, struct sg_error
         return true;
     if (!sg_history_open(cli->graph->state, true, &h, NULL, err))
         return false;
-    ok = !h || sg_history_attempts(h, p->run, NULL, NULL, false, 0, take_done, cli, err);
-    for (size_t i = 0; h && ok && i < p->chain.n; i++)
-        ok = sg_history_attempts(h, p->chain.at[i], NULL, NULL, false, 0, take_done, cli, err);
+    f.run = p->run;
+    ok = !h || sg_history_attempts(h, &f, take_done, cli, err);
+    for (size_t i = 0; h && ok && i < p->chain.n; i++) {
+        f.run = p->chain.at[i];
+        ok = sg_history_attempts(h, &f, take_done, cli, err);
+    }
     sg_history_close(h);
     return ok;
 }

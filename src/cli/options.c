@@ -57,7 +57,7 @@ const struct sg_option sg_option_table[SG_OPT_COUNT] = {
     [SG_OPT_SUMMARY] = { SG_OPT_SUMMARY, "summary", 0, SG_ARG_NONE, SG_GROUP_HISTORY, "",
         "a summary of each stage alone: medians, 90th percentiles, what grew" },
     [SG_OPT_LIMIT] = { SG_OPT_LIMIT, "limit", 0, SG_ARG_REQUIRED, SG_GROUP_HISTORY, "N",
-        "at most N rows (20 runs, 1000 attempts)" },
+        "at most N rows (20 runs, 1000 attempts; of a summary 10000 of each stage)" },
     [SG_OPT_ATTEMPT] = { SG_OPT_ATTEMPT, "attempt", 0, SG_ARG_REQUIRED, SG_GROUP_LOG, "N",
         "of that attempt (the newest)" },
     [SG_OPT_FOLLOW] = { SG_OPT_FOLLOW, "follow", 0, SG_ARG_NONE, SG_GROUP_LOG, "",

@@ -59,9 +59,21 @@ static const char *const migrations[] = {
     "ALTER TABLE attempts ADD COLUMN gc_longest_seconds REAL;"
     "ALTER TABLE attempts ADD COLUMN heap_used_bytes INTEGER;",
     "ALTER TABLE attempts ADD COLUMN applications TEXT;",
+    /* An index for each question that is asked, with time at its end: the newest are found without
+     * looking at the rest. What usually takes how long is in its index whole. */
+    "CREATE INDEX IF NOT EXISTS attempts_of_run ON attempts (run, started_ms);"
+    "CREATE INDEX IF NOT EXISTS attempts_of_stage ON attempts (stage, started_ms);"
+    "CREATE INDEX IF NOT EXISTS attempts_usual ON attempts (stage, result, started_ms, seconds);"
+    "CREATE INDEX IF NOT EXISTS attempts_started ON attempts (started_ms);"
+    "CREATE INDEX IF NOT EXISTS attempts_failed ON attempts (started_ms) WHERE " SG_HISTORY_FAILED
+    ";"
+    "CREATE INDEX IF NOT EXISTS runs_with_range ON runs (started_ms) WHERE explicit_range = 1;"
+    "DROP INDEX IF EXISTS attempts_run;"
+    "DROP INDEX IF EXISTS attempts_stage;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+#define ALL_COLUMNS    3 /* versions from here on have them: what may not be written can be read */
 
 static bool is_damage(int code)
 {
@@ -69,10 +81,13 @@ static bool is_damage(int code)
 }
 
 /* The error that SQLite reports. err->sys is not set: what it knows is in its text. */
-static bool fail(struct sg_history *h, const char *what, struct sg_error *err)
+static bool fail(struct sg_history *h, const char *what, int code, struct sg_error *err)
 {
-    return sg_error_set(err, SG_ERROR_SYSTEM, 0, "%s %s: %s", what, h->path,
-                        h->db != NULL ? sqlite3_errmsg(h->db) : "out of memory");
+    const char *why = sqlite3_errstr(code);
+
+    if (h->db != NULL && sqlite3_errcode(h->db) == code)
+        why = sqlite3_errmsg(h->db); /* which says more */
+    return sg_error_set(err, SG_ERROR_SYSTEM, 0, "%s %s: %s", what, h->path, why);
 }
 
 static void close_db(struct sg_history *h)
@@ -81,21 +96,57 @@ static void close_db(struct sg_history *h)
     h->db = NULL;
 }
 
-/* Whether another process has set the damaged file aside already: what is at the path is whole. */
-static bool is_whole(const char *path)
+/* The first column of the first row, as a number, and whether it is "ok". False: there is none. */
+static bool ask(sqlite3 *db, const char *sql, sqlite3_int64 *ret_number, bool *ret_ok)
 {
     sqlite3_stmt *st = NULL;
-    sqlite3 *db = NULL;
-    bool whole = false;
+    bool some =
+        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW;
 
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-        sqlite3_busy_timeout(db, SG_HISTORY_BUSY_MS) == SQLITE_OK &&
-        sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL) == SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW)
-        whole = strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
+    if (some) {
+        *ret_number = sqlite3_column_int64(st, 0);
+        *ret_ok = strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
+    }
     sqlite3_finalize(st);
+    return some;
+}
+
+static bool open_to_look(const char *path, sqlite3 **ret)
+{
+    return sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+           sqlite3_busy_timeout(*ret, SG_HISTORY_BUSY_MS) == SQLITE_OK;
+}
+
+/* Whether another process has set the damaged file aside already: what is at the path is whole.
+ * It is read from end to end, once for a damage. */
+static bool is_whole(const char *path)
+{
+    sqlite3 *db = NULL;
+    sqlite3_int64 ignored;
+    bool ok = false;
+    bool whole = open_to_look(path, &db) && ask(db, "PRAGMA integrity_check(1)", &ignored, &ok);
+
     sqlite3_close(db);
-    return whole;
+    return whole && ok;
+}
+
+/* Whether it is as long as its head says while nobody writes: SQLite's lock is held meanwhile. */
+static bool is_long_enough(const char *path)
+{
+    sqlite3_int64 pages = 0, page = 0, len = 0;
+    sqlite3_file *file = NULL;
+    sqlite3 *db = NULL;
+    bool ignored;
+    bool ok = open_to_look(path, &db) &&
+              sqlite3_exec(db, "BEGIN; SELECT count(*) FROM sqlite_master", NULL, NULL, NULL) ==
+                  SQLITE_OK &&
+              ask(db, "PRAGMA page_count", &pages, &ignored) &&
+              ask(db, "PRAGMA page_size", &page, &ignored) &&
+              sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+              file->pMethods->xFileSize(file, &len) == SQLITE_OK && len >= pages * page;
+
+    sqlite3_close(db);
+    return ok;
 }
 
 /* Renames the damaged file and its journal to the first free damaged-N. */
@@ -167,6 +218,12 @@ static int migrate(sqlite3 *db)
     return code;
 }
 
+/* Ends the transaction, if there is one. */
+static int give_up(sqlite3 *db)
+{
+    return sqlite3_get_autocommit(db) ? SQLITE_OK : sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 /* Opens SQLite if that has not been done. *ret_empty: a file without tables, which only who may
  * write fills. */
 static int open_db(struct sg_history *h, bool *ret_empty)
@@ -185,8 +242,14 @@ static int open_db(struct sg_history *h, bool *ret_empty)
     if (code == SQLITE_OK)
         code = get_version(h->db, &version);
     *ret_empty = code == SQLITE_OK && version == 0 && h->read_only;
-    if (code == SQLITE_OK && version < SCHEMA_VERSION && !*ret_empty)
+    if (code == SQLITE_OK && version == 0 &&
+        !h->read_only) /* of a file with tables it is a write */
+        code = sqlite3_exec(h->db, "PRAGMA auto_vacuum = INCREMENTAL", NULL, NULL, NULL);
+    if (code == SQLITE_OK && version < SCHEMA_VERSION && !*ret_empty) {
         code = migrate(h->db);
+        if ((code & 0xff) == SQLITE_READONLY && h->read_only && version >= ALL_COLUMNS)
+            code = give_up(h->db); /* only indexes lack */
+    }
     return code;
 }
 
@@ -207,9 +270,8 @@ bool sg_history_perform(struct sg_history *h, const char *what, sg_history_work_
         h->code = code;
         if (code == SQLITE_OK)
             return true;
-        fail(h, what, err);
-        if (!sqlite3_get_autocommit(h->db))
-            (void)sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL); /* closing would do it too */
+        fail(h, what, code, err);
+        (void)give_up(h->db); /* closing would do it too */
         if (!opened)
             close_db(h); /* half open: the next call begins anew */
         if (!is_damage(code) || again || h->read_only)
@@ -260,7 +322,7 @@ static bool looks_whole(const char *path, bool *ret_there, bool *ret, struct sg_
         return false;
     }
     close(fd);
-    *ret = is_head_whole(head, n, st.st_size) || is_whole(path);
+    *ret = is_head_whole(head, n, st.st_size) || is_long_enough(path);
     return true;
 }
 
@@ -288,6 +350,7 @@ bool sg_history_open(const char *state_dir, bool read_only, struct sg_history **
     h->read_only = read_only;
     h->patience_ms = SG_HISTORY_BUSY_MS;
     h->late_ns = LATE_NS;
+    h->page = SG_HISTORY_PAGE;
     init_wake(h);
     if (!sg_buf_addf(&path, err, "%s/" FILE_NAME, state_dir))
         goto fail;

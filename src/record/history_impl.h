@@ -33,6 +33,7 @@ struct sg_history {
     sqlite3 *db;                 /* NULL until it is needed */
     int code;                    /* SQLite's, of what was done last */
     int patience_ms;             /* for others at the file */
+    int64_t page;                /* rows that are read, or removed, at once */
     struct sg_history_batch out; /* is being written, or could not be */
     bool has_writer;
     pthread_t writer;
@@ -59,11 +60,25 @@ bool sg_history_perform(struct sg_history *h, const char *what, sg_history_work_
 #define SG_HISTORY_BUSY_MS  3000
 #define SG_HISTORY_BRIEF_MS 200
 
+/* Rows of attempts that are read or removed at once. */
+#define SG_HISTORY_PAGE 1000
+
+/* What failed, was blocked or busy, as the index attempts_failed has it, word for word: SQLite
+ * takes it for no other. */
+#define SG_HISTORY_FAILED                                                                          \
+    "result NOT IN ('ok', 'unchanged', 'completed', 'accepted', 'invalidated')"
+
 /* sg_history_flush(), briefly. */
 bool sg_history_flush_briefly(struct sg_history *h, struct sg_error *err) SG_MUST;
 
 /* Before the file is closed: what waits is written, if it can be, and freed. */
 void sg_history_write_last(struct sg_history *h);
+
+/* Copies the texts too. */
+bool sg_history_copy_run(struct sg_arena *a, const struct sg_history_run *r,
+                         struct sg_history_run *ret, struct sg_error *err) SG_MUST;
+bool sg_history_copy_attempt(struct sg_arena *a, const struct sg_history_attempt *at,
+                             struct sg_history_attempt *ret, struct sg_error *err) SG_MUST;
 
 /* Ends the writer, after what it is writing. False: it had failed. */
 bool sg_history_settle(struct sg_history *h, struct sg_error *err) SG_MUST;

@@ -297,17 +297,38 @@ static bool keep(struct sg_arena *a, const char **text, struct sg_error *err)
     return *text != NULL;
 }
 
+bool sg_history_copy_run(struct sg_arena *a, const struct sg_history_run *r,
+                         struct sg_history_run *ret, struct sg_error *err)
+{
+    struct sg_history_run copy = *r;
+
+    if (!keep(a, &copy.run, err) || !keep(a, &copy.command, err) || !keep(a, &copy.profile, err) ||
+        !keep(a, &copy.request, err) || !keep(a, &copy.host, err) || !keep(a, &copy.boot, err))
+        return false;
+    *ret = copy;
+    return true;
+}
+
+bool sg_history_copy_attempt(struct sg_arena *a, const struct sg_history_attempt *at,
+                             struct sg_history_attempt *ret, struct sg_error *err)
+{
+    struct sg_history_attempt copy = *at;
+
+    if (!keep(a, &copy.run, err) || !keep(a, &copy.node, err) || !keep(a, &copy.stage, err) ||
+        !keep(a, &copy.label, err) || !keep(a, &copy.result, err) || !keep(a, &copy.reason, err) ||
+        !keep(a, &copy.detail, err) || !keep(a, &copy.log, err) ||
+        !keep(a, &copy.peak_source, err) || !keep(a, &copy.applications, err))
+        return false;
+    *ret = copy;
+    return true;
+}
+
 static bool keep_run(struct sg_history_batch *b, const struct sg_history_run *r,
                      struct sg_error *err)
 {
     struct sg_history_run *copy = SG_ARENA_NEW(&b->a, 1, struct sg_history_run, err);
 
-    if (copy == NULL)
-        return false;
-    *copy = *r;
-    if (!keep(&b->a, &copy->run, err) || !keep(&b->a, &copy->command, err) ||
-        !keep(&b->a, &copy->profile, err) || !keep(&b->a, &copy->request, err) ||
-        !keep(&b->a, &copy->host, err) || !keep(&b->a, &copy->boot, err))
+    if (copy == NULL || !sg_history_copy_run(&b->a, r, copy, err))
         return false;
     b->begun = copy;
     return true;
@@ -316,16 +337,10 @@ static bool keep_run(struct sg_history_batch *b, const struct sg_history_run *r,
 static bool keep_attempt(struct sg_history_batch *b, const struct sg_history_attempt *a,
                          struct sg_error *err)
 {
-    struct sg_history_attempt copy = *a;
-
-    if (!sg_arena_grow(&b->a, (void **)&b->attempts, b->n, &b->cap, sizeof(copy), err) ||
-        !keep(&b->a, &copy.run, err) || !keep(&b->a, &copy.node, err) ||
-        !keep(&b->a, &copy.stage, err) || !keep(&b->a, &copy.label, err) ||
-        !keep(&b->a, &copy.result, err) || !keep(&b->a, &copy.reason, err) ||
-        !keep(&b->a, &copy.detail, err) || !keep(&b->a, &copy.log, err) ||
-        !keep(&b->a, &copy.peak_source, err) || !keep(&b->a, &copy.applications, err))
+    if (!sg_arena_grow(&b->a, (void **)&b->attempts, b->n, &b->cap, sizeof(*b->attempts), err) ||
+        !sg_history_copy_attempt(&b->a, a, &b->attempts[b->n], err))
         return false;
-    b->attempts[b->n++] = copy;
+    b->n++;
     return true;
 }
 

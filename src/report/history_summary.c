@@ -18,6 +18,8 @@
 
 #define LEAST_FOR_TREND 8 /* two in a quarter */
 #define MOST_RESULTS    24
+#define MOST_OF_STAGE   10000  /* the newest say what is usual now */
+#define MOST_OF_RUN     100000 /* or of failures: of all stages together */
 
 enum measure { TIME, CPU, PEAK, GC_COUNT, GC_TIME, HEAP, MEASURES };
 
@@ -55,8 +57,9 @@ struct samples { /* in the order of time */
 
 struct stage {
     const char *name;
-    int64_t attempts; /* that ran a command */
-    int64_t first_ms, last_ms;
+    int64_t rows;
+    int64_t attempts;                    /* that ran a command */
+    int64_t began_ms, first_ms, last_ms; /* of the first row; of the first and last attempt */
     const char **runs;
     size_t n_runs, runs_cap;
     struct {
@@ -68,6 +71,9 @@ struct stage {
 };
 
 struct summary {
+    struct sg_history *history;
+    const struct sg_history_filter *filter;
+    int64_t limit; /* of each stage, or of all */
     struct sg_arena arena;
     struct stage *stages;
     size_t n, cap;
@@ -145,6 +151,8 @@ static bool collect(void *ctx, const struct sg_history_attempt *a)
 
     if (st == NULL || !count_result(s, st, a->result))
         return false;
+    if (st->rows++ == 0)
+        st->began_ms = a->started_ms;
     if (a->attempt == 0)
         return true;
     if (st->attempts++ == 0)
@@ -159,6 +167,49 @@ static bool collect(void *ctx, const struct sg_history_attempt *a)
         if (!add_sample(s, &st->of[i], values[i], node))
             return false;
     return node != NULL;
+}
+
+static bool collect_stage(void *ctx, const char *stage)
+{
+    struct summary *s = ctx;
+    struct sg_history_filter f = *s->filter;
+
+    f.stage = stage;
+    f.limit = s->limit;
+    return sg_history_attempts(s->history, &f, collect, s, &s->err) && s->err.code == SG_ERROR_NONE;
+}
+
+static int compare_stages(const void *a, const void *b)
+{
+    const struct stage *x = a, *y = b;
+
+    return (x->began_ms > y->began_ms) - (x->began_ms < y->began_ms);
+}
+
+/* Of each stage the newest, so that it takes the same time however long the history is. */
+static bool collect_all(struct summary *s, struct sg_error *err)
+{
+    const struct sg_history_filter *f = s->filter;
+    struct sg_history_filter limited = *f;
+    bool ok;
+
+    if (s->history == NULL)
+        return true;
+    if (f->run != NULL || f->node != NULL || f->failed) {
+        limited.limit = s->limit = f->limit > 0 ? f->limit : MOST_OF_RUN;
+        ok = sg_history_attempts(s->history, &limited, collect, s, err);
+    } else {
+        s->limit = f->limit > 0 ? f->limit : MOST_OF_STAGE;
+        ok = f->stage != NULL ? collect_stage(s, f->stage)
+                              : sg_history_stages(s->history, collect_stage, s, err);
+    }
+    if (s->err.code != SG_ERROR_NONE) {
+        *err = s->err;
+        ok = false;
+    }
+    if (s->n > 0)
+        qsort(s->stages, s->n, sizeof(*s->stages), compare_stages);
+    return ok;
 }
 
 /* ---- what it comes to */
@@ -263,7 +314,7 @@ static void fill_row(struct row *r, enum measure m, struct samples *s)
     r->cells[5] = f.max_node;
 }
 
-static void write_head(struct sg_out *o, struct stage *st)
+static void write_head(struct sg_out *o, struct stage *st, int64_t limit)
 {
     char attempts[SG_COUNT_TEXT], runs[SG_COUNT_TEXT], first[SG_UTC_TEXT], last[SG_UTC_TEXT];
     char n[SG_COUNT_TEXT];
@@ -273,7 +324,8 @@ static void write_head(struct sg_out *o, struct stage *st)
     sg_count_format(n_runs, runs);
     sg_utc_format(st->first_ms / 1000, first);
     sg_utc_format(st->last_ms / 1000, last);
-    sg_out_printf(o, "%s: %s attempt%s", st->name, attempts, st->attempts == 1 ? "" : "s");
+    sg_out_printf(o, "%s: %s%s attempt%s", st->name, st->rows == limit ? "the newest " : "",
+                  attempts, st->attempts == 1 ? "" : "s");
     if (st->attempts > 0)
         sg_out_printf(o, " in %s run%s, %s … %s", runs, n_runs == 1 ? "" : "s", first, last);
     for (size_t i = 0; i < st->n_results; i++) {
@@ -283,13 +335,13 @@ static void write_head(struct sg_out *o, struct stage *st)
     sg_out_text(o, "\n");
 }
 
-static void write_stage(struct sg_out *o, struct stage *st)
+static void write_stage(struct sg_out *o, struct stage *st, int64_t limit)
 {
     struct row rows[MEASURES];
     struct sg_table t;
     int n = 0;
 
-    write_head(o, st);
+    write_head(o, st, limit);
     for (int i = 0; i < MEASURES; i++)
         if (st->of[i].n > 0)
             fill_row(&rows[n++], (enum measure)i, &st->of[i]);
@@ -308,7 +360,7 @@ static void write_text(struct sg_out *o, struct summary *s)
     for (size_t i = 0; i < s->n && !sg_out_gone(o); i++) {
         if (i > 0)
             sg_out_text(o, "\n");
-        write_stage(o, &s->stages[i]);
+        write_stage(o, &s->stages[i], s->limit);
     }
     if (s->n == 0)
         sg_out_text(o, "Nothing of that in the history.\n");
@@ -382,14 +434,9 @@ static bool write_json(struct sg_out *o, struct summary *s, struct sg_error *err
 bool sg_history_text_summary(struct sg_out *o, struct sg_history *h,
                              const struct sg_history_filter *f, bool json, struct sg_error *err)
 {
-    struct summary s = { .arena = SG_ARENA_INIT };
-    bool ok = h == NULL || sg_history_attempts(h, f->run, f->stage, f->node, f->failed, f->limit,
-                                               collect, &s, err);
+    struct summary s = { .history = h, .filter = f, .arena = SG_ARENA_INIT };
+    bool ok = collect_all(&s, err);
 
-    if (ok && s.err.code != SG_ERROR_NONE) {
-        *err = s.err;
-        ok = false;
-    }
     if (ok && json)
         ok = write_json(o, &s, err);
     else if (ok)

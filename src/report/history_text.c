@@ -30,32 +30,77 @@ enum {
 
 #define RESULT_TEXT 64
 
-/*
- * What was read. Nothing is written while the database is being read: a pager that waits for a key
- * would hold up a run that wants to write into it.
- */
-struct result {
-    struct sg_json_writer *w; /* NULL: a table */
+/* Columns are as wide as they have to be for so many rows; what comes then makes them wider where
+ * it must. So the first is shown at once, however many there are. */
+#define MEASURED 1000
+/* JSON is handed on when there is that much of it. */
+#define EMPTY_AT ((size_t)32 << 10)
+
+/* What is read is written as it comes: the history locks nobody out meanwhile. */
+struct listing {
+    struct sg_out *out;
+    bool json;
+    struct sg_json_writer w;
+    struct sg_buf buf;
+    struct sg_table table;
+    unsigned skip;                         /* columns that are not shown */
+    const char *(*rows)[SG_TABLE_COLUMNS]; /* until the table has begun; in the arena */
+    size_t n;
+    bool begun;
     struct sg_arena arena;
-    const char *(*rows)[SG_TABLE_COLUMNS]; /* in the arena */
-    size_t n, cap;
-    unsigned n_cells;
     struct sg_error err;
 };
 
-static bool put(struct result *r, const char *const *cells)
+static void begin_table(struct listing *l)
 {
-    if (!sg_arena_grow(&r->arena, (void **)&r->rows, r->n, &r->cap, sizeof(*r->rows), &r->err))
-        return false;
-    for (unsigned i = 0; i < r->n_cells; i++) {
-        const char *text = cells[i] != NULL ? cells[i] : "";
+    for (size_t i = 0; i < l->n; i++)
+        sg_table_measure(&l->table, l->rows[i] + l->skip);
+    sg_table_head(&l->table);
+    for (size_t i = 0; i < l->n; i++)
+        sg_table_row(&l->table, l->rows[i] + l->skip);
+    l->begun = true;
+    sg_arena_done(&l->arena);
+    sg_out_flush(l->out);
+}
 
-        r->rows[r->n][i] = sg_arena_text(&r->arena, text, &r->err);
-        if (r->rows[r->n][i] == NULL)
+static bool keep_row(struct listing *l, const char *const *cells)
+{
+    if (l->n == 0)
+        l->rows = sg_arena_new(&l->arena, MEASURED, sizeof(*l->rows), &l->err);
+    if (l->rows == NULL)
+        return false;
+    for (unsigned i = l->skip; i < l->skip + l->table.n; i++) {
+        l->rows[l->n][i] = sg_arena_text(&l->arena, cells[i] != NULL ? cells[i] : "", &l->err);
+        if (l->rows[l->n][i] == NULL)
             return false;
     }
-    r->n++;
+    if (++l->n == MEASURED)
+        begin_table(l);
     return true;
+}
+
+/* False: it is enough. */
+static bool put(struct listing *l, const char *const *cells)
+{
+    if (!l->begun)
+        return keep_row(l, cells);
+    sg_table_measure(&l->table, cells + l->skip);
+    sg_table_row(&l->table, cells + l->skip);
+    return !sg_out_gone(l->out);
+}
+
+static void empty(struct listing *l)
+{
+    sg_out_write(l->out, l->buf.at, l->buf.len);
+    sg_buf_clear(&l->buf);
+}
+
+static bool put_json(struct listing *l)
+{
+    l->n++;
+    if (l->buf.len >= EMPTY_AT)
+        empty(l);
+    return !sg_out_gone(l->out);
 }
 
 static void add_time(struct sg_json_writer *w, const char *key, int64_t ms)
@@ -107,8 +152,8 @@ static bool run_row(void *ctx, const struct sg_history_run *r)
 
 static bool run_json(void *ctx, const struct sg_history_run *r)
 {
-    struct result *result = ctx;
-    struct sg_json_writer *w = result->w;
+    struct listing *l = ctx;
+    struct sg_json_writer *w = &l->w;
 
     sg_json_begin(w, NULL, '{');
     sg_json_text(w, "run", r->run);
@@ -128,7 +173,7 @@ static bool run_json(void *ctx, const struct sg_history_run *r)
     sg_json_i64(w, "blocked", r->n_blocked);
     sg_json_i64(w, "busy", r->n_busy);
     sg_json_end(w);
-    return true;
+    return put_json(l);
 }
 
 /* ---- attempts */
@@ -192,8 +237,8 @@ static bool attempt_row(void *ctx, const struct sg_history_attempt *a)
 
 static bool attempt_json(void *ctx, const struct sg_history_attempt *a)
 {
-    struct result *result = ctx;
-    struct sg_json_writer *w = result->w;
+    struct listing *l = ctx;
+    struct sg_json_writer *w = &l->w;
 
     sg_json_begin(w, NULL, '{');
     sg_json_text(w, "run", a->run);
@@ -222,31 +267,31 @@ static bool attempt_json(void *ctx, const struct sg_history_attempt *a)
     add_seen(w, "signal", a->signo);
     sg_json_text(w, "applications", a->applications);
     sg_json_end(w);
-    return true;
+    return put_json(l);
 }
 
 /* ---- both */
 
 struct query {
-    struct sg_history *history;
+    struct sg_history *history;             /* NULL: there is none */
     const struct sg_history_filter *filter; /* NULL: runs */
     int64_t limit;
 };
 
-static bool ask(const struct query *q, struct result *r, struct sg_error *err)
+static bool ask(const struct query *q, struct listing *l, struct sg_error *err)
 {
-    const struct sg_history_filter *f = q->filter;
+    const struct sg_history_run_filter runs = { .limit = q->limit };
     bool ok;
 
     if (q->history == NULL)
         return true;
-    if (f == NULL)
-        ok = sg_history_runs(q->history, q->limit, r->w != NULL ? run_json : run_row, r, err);
+    if (q->filter == NULL)
+        ok = sg_history_runs(q->history, &runs, l->json ? run_json : run_row, l, err);
     else
-        ok = sg_history_attempts(q->history, f->run, f->stage, f->node, f->failed, f->limit,
-                                 r->w != NULL ? attempt_json : attempt_row, r, err);
-    if (ok && r->err.code != SG_ERROR_NONE) {
-        *err = r->err;
+        ok = sg_history_attempts(q->history, q->filter, l->json ? attempt_json : attempt_row, l,
+                                 err);
+    if (ok && l->err.code != SG_ERROR_NONE) {
+        *err = l->err;
         ok = false;
     }
     return ok;
@@ -254,19 +299,17 @@ static bool ask(const struct query *q, struct result *r, struct sg_error *err)
 
 static bool write_json(struct sg_out *o, const struct query *q, struct sg_error *err)
 {
-    struct sg_buf b = SG_BUF_INIT;
-    struct sg_json_writer w;
-    struct result r = { .w = &w };
+    struct listing l = { .out = o, .json = true };
     bool ok;
 
-    sg_json_writer_init(&w, &b);
-    sg_json_begin(&w, NULL, '[');
-    ok = ask(q, &r, err);
-    sg_json_end(&w);
-    ok = ok && sg_json_writer_end(&w, err) && sg_buf_addc(&b, '\n', err);
+    sg_json_writer_init(&l.w, &l.buf);
+    sg_json_begin(&l.w, NULL, '[');
+    ok = ask(q, &l, err);
+    sg_json_end(&l.w);
+    ok = ok && sg_json_writer_end(&l.w, err) && sg_buf_addc(&l.buf, '\n', err);
     if (ok)
-        sg_out_write(o, b.at, b.len);
-    sg_buf_done(&b);
+        empty(&l);
+    sg_buf_done(&l.buf);
     return ok;
 }
 
@@ -282,24 +325,19 @@ static void write_nothing(struct sg_out *o, const struct sg_history_filter *f)
 
 static bool write_table(struct sg_out *o, const struct query *q, struct sg_error *err)
 {
-    struct result r = { .n_cells = q->filter == NULL ? RUN_COLUMNS : ATTEMPT_COLUMNS };
     /* Of one run its name need not be said on every row. */
-    unsigned skip = q->filter != NULL && q->filter->run != NULL ? 1 : 0;
-    struct sg_table t;
-    bool ok = ask(q, &r, err);
+    struct listing l = { .out = o, .skip = q->filter != NULL && q->filter->run != NULL ? 1 : 0 };
+    unsigned n = q->filter == NULL ? RUN_COLUMNS : ATTEMPT_COLUMNS;
+    bool ok;
 
-    if (ok && r.n == 0) {
+    sg_table_init(&l.table, o, (q->filter == NULL ? run_columns : attempt_columns) + l.skip,
+                  n - l.skip);
+    ok = ask(q, &l, err);
+    if (ok && l.n == 0)
         write_nothing(o, q->filter);
-    } else if (ok) {
-        sg_table_init(&t, o, (q->filter == NULL ? run_columns : attempt_columns) + skip,
-                      r.n_cells - skip);
-        for (size_t i = 0; i < r.n; i++)
-            sg_table_measure(&t, r.rows[i] + skip);
-        sg_table_head(&t);
-        for (size_t i = 0; i < r.n && !sg_out_gone(o); i++)
-            sg_table_row(&t, r.rows[i] + skip);
-    }
-    sg_arena_done(&r.arena);
+    else if (ok && !l.begun)
+        begin_table(&l);
+    sg_arena_done(&l.arena);
     return ok;
 }
 
@@ -321,7 +359,7 @@ bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
     bool ok = json ? write_json(o, &q, err) : write_table(o, &q, err);
 
     all.limit = 0;
-    if (ok && !json && h != NULL && f->stage != NULL && !f->failed) {
+    if (ok && !json && h != NULL && f->stage != NULL && !f->failed && !sg_out_gone(o)) {
         sg_out_text(o, "\n");
         ok = sg_history_text_summary(o, h, &all, false, err);
     }

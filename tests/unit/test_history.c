@@ -118,7 +118,7 @@ static bool keep_run(void *ctx, const struct sg_history_run *r)
 static const char *runs(int64_t limit)
 {
     seen[0] = '\0';
-    OK(sg_history_runs(h, limit, see_run, NULL, &err));
+    OK(sg_history_runs(h, &(struct sg_history_run_filter){ .limit = limit }, see_run, NULL, &err));
     return seen;
 }
 
@@ -126,7 +126,9 @@ static const char *attempts(const char *run, const char *stage, const char *node
                             int64_t limit)
 {
     seen[0] = '\0';
-    OK(sg_history_attempts(h, run, stage, node, failed, limit, see_attempt, NULL, &err));
+    const struct sg_history_filter f = { run, stage, node, failed, limit };
+
+    OK(sg_history_attempts(h, &f, see_attempt, NULL, &err));
     return seen;
 }
 
@@ -163,7 +165,7 @@ static void the_nodes_of_a_run_that_was_killed_are_counted(void **state)
         OK(sg_history_attempt_add(h, &a, &err));
     }
     OK(sg_history_flush(h, &err));
-    OK(sg_history_runs(h, 1, keep_run, &r, &err));
+    OK(sg_history_runs(h, &(struct sg_history_run_filter){ .limit = 1 }, keep_run, &r, &err));
     assert_int_equal(r.n_ok, 3);
     assert_int_equal(r.n_unchanged, 1);
     assert_int_equal(r.n_failed, 2);
@@ -174,7 +176,7 @@ static void the_nodes_of_a_run_that_was_killed_are_counted(void **state)
     r.ended_ms = 9;
     r.n_ok = 70;
     OK(sg_history_run_end(h, &r, &err));
-    OK(sg_history_runs(h, 1, keep_run, &r, &err));
+    OK(sg_history_runs(h, &(struct sg_history_run_filter){ .limit = 1 }, keep_run, &r, &err));
     assert_int_equal(r.n_ok, 70);
     assert_int_equal(r.n_failed, 0);
 }
@@ -192,7 +194,8 @@ static void the_newest_runs_come_first(void **state)
     assert_non_null(strstr(seen, ";r1 hourly - - "));
     assert_null(strstr(runs(1), "r1"));
     seen[0] = '\0';
-    OK(sg_history_runs(h, 0, see_run, &err, &err)); /* fn stops */
+    OK(sg_history_runs(h, &(struct sg_history_run_filter){ .limit = 0 }, see_run, &err,
+                       &err)); /* fn stops */
     assert_null(strstr(seen, "r1"));
 }
 
@@ -210,7 +213,8 @@ static void attempts_are_written_together(void **state)
     OK(sg_history_flush(h, &err));
     OK(sg_history_open(dir.dir, true, &other, NULL, &err));
     seen[0] = '\0';
-    OK(sg_history_attempts(other, "r1", NULL, NULL, false, 0, see_attempt, NULL, &err));
+    OK(sg_history_attempts(other, &(struct sg_history_filter){ .run = "r1" }, see_attempt, NULL,
+                           &err));
     assert_string_equal(seen, "silver ok d 1.5 0.25 100;");
     sg_history_close(other);
 }
@@ -549,7 +553,8 @@ static void one_attempt_alone_is_written_too(void **state)
     }
     OK(sg_history_open(dir.dir, true, &other, NULL, &err));
     seen[0] = '\0';
-    OK(sg_history_attempts(other, "r1", NULL, NULL, false, 0, see_attempt, NULL, &err));
+    OK(sg_history_attempts(other, &(struct sg_history_filter){ .run = "r1" }, see_attempt, NULL,
+                           &err));
     sg_history_close(other);
     assert_string_equal(seen, "silver ok - 1 nan -1;");
 }
@@ -680,7 +685,7 @@ static void pruning_removes_what_is_old(void **state)
     OK(sg_history_run_begin(h, &r, &err));
     a.started_ms = 3000;
     OK(sg_history_attempt_add(h, &a, &err));
-    OK(sg_history_prune(h, 2000, &n, &err));
+    OK(sg_history_prune(h, &(struct sg_history_prune){ .before_ms = 2000 }, &n, &err));
     assert_int_equal(n, 1);
     assert_int_equal(strncmp(runs(0), "new ", 4), 0);
     assert_null(strstr(seen, "old"));

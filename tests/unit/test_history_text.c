@@ -68,33 +68,37 @@ static size_t n_there;
 static struct sg_history_attempt many[16];
 static size_t n_many;
 
-bool sg_history_runs(struct sg_history *h, int64_t limit, sg_history_run_fn *fn, void *ctx,
-                     struct sg_error *err)
+bool sg_history_runs(struct sg_history *h, const struct sg_history_run_filter *f,
+                     sg_history_run_fn *fn, void *ctx, struct sg_error *err)
 {
     (void)h;
     (void)err;
-    for (size_t i = 0; i < n_there && (int64_t)i < limit; i++)
+    for (size_t i = 0; i < n_there && (int64_t)i < f->limit; i++)
         if (!fn(ctx, &runs[i]))
             break;
     return true;
 }
 
-bool sg_history_attempts(struct sg_history *h, const char *run, const char *stage, const char *node,
-                         bool failed, int64_t limit, sg_history_attempt_fn *fn, void *ctx,
-                         struct sg_error *err)
+bool sg_history_attempts(struct sg_history *h, const struct sg_history_filter *f,
+                         sg_history_attempt_fn *fn, void *ctx, struct sg_error *err)
 {
     (void)h;
-    (void)run;
-    (void)stage;
-    (void)node;
-    (void)failed;
     (void)err;
     for (size_t i = 0; i < n_many; i++)
         if (!fn(ctx, &many[i]))
             return true;
-    for (size_t i = 0; i < n_there && (limit == 0 || (int64_t)i < limit); i++)
+    for (size_t i = 0; i < n_there && (f->limit == 0 || (int64_t)i < f->limit); i++)
         if (!fn(ctx, &attempts[i]))
             break;
+    return true;
+}
+
+bool sg_history_stages(struct sg_history *h, sg_history_stage_fn *fn, void *ctx,
+                       struct sg_error *err)
+{
+    (void)h;
+    (void)err;
+    (void)!fn(ctx, "silver");
     return true;
 }
 
