@@ -393,14 +393,32 @@ static bool prepare(struct execution *x, struct sg_sink *sinks, struct sg_error 
     return !has_work(cli->plan) || watch_signals(x, err);
 }
 
+/* Signals are still blocked: one that came meanwhile is for now. */
+static bool is_undisturbed(void *ctx)
+{
+    sigset_t pending;
+
+    (void)ctx;
+    return sigpending(&pending) != 0 ||
+           (!sigismember(&pending, SIGINT) && !sigismember(&pending, SIGTERM) &&
+            !sigismember(&pending, SIGHUP));
+}
+
 /* log_keep and log_limit, when a run that executed something is over. */
 static void prune_logs(struct execution *x)
 {
-    const struct sg_graph *g = x->cli->graph;
+    const struct sg_logs_prune how = {
+        .state = x->cli->graph->state,
+        .own = x->run_id,
+        .keep_s = x->cli->graph->log_keep_s,
+        .limit = x->cli->graph->log_limit,
+        .now = sg_wall_now(),
+        .go_on = is_undisturbed,
+    };
     struct sg_error soft = SG_ERROR_INIT;
     uint32_t n;
 
-    if (!sg_logs_prune(g->state, x->run_id, g->log_keep_s, g->log_limit, sg_wall_now(), &n, &soft))
+    if (!sg_logs_prune(&how, &n, &soft))
         tell(x, soft.text);
 }
 

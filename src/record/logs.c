@@ -1,8 +1,16 @@
+/*
+ * Logs that go, by age and by size. docs/formats.md, "Sizes of logs".
+ *
+ * To look at each log file of each run whenever a run ends would take seconds where there are a
+ * million of them. So a run that is over is measured once, and what it has is written down in
+ * STATE/log_sizes; what ends costs a list of the runs, their number and not that of their files.
+ */
 #include "stagegraph/logs.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,18 +21,26 @@
 #include "stagegraph/files.h"
 #include "stagegraph/registry.h"
 
+#define STALE_MOST 64 /* lines of runs that are gone, besides as many as there are runs */
+
 struct log_dir {
     const char *run;
-    int64_t began_s, bytes;
-    bool keep; /* alive, or our own */
+    int64_t began_s;
+    int64_t bytes;          /* -1: not known */
+    bool alive, own, fresh; /* fresh: it was measured just now, and will not change */
 };
 
 struct log_dirs {
     struct sg_arena arena;
-    const char *path; /* STATE/logs */
-    struct log_dir *at;
+    const struct sg_logs_prune *how;
+    const char *path, *sizes; /* STATE/logs, STATE/log_sizes */
+    struct log_dir *at;       /* by name, which is by age */
     size_t n, cap;
     int64_t bytes;
+    size_t n_lines; /* of the sizes, whatever is in them */
+    bool torn;      /* the last one has no end */
+    uint32_t n_removed;
+    struct sg_error failed; /* the first removal that did */
 };
 
 /* "20240101T060012-3f2a9c": the second in which it began. */
@@ -47,7 +63,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->run, y->run);
 }
 
-static bool list(struct log_dirs *l, const char *own, struct sg_error *err)
+static bool list(struct log_dirs *l, struct sg_error *err)
 {
     DIR *d = opendir(l->path);
     struct dirent *e;
@@ -61,10 +77,12 @@ static bool list(struct log_dirs *l, const char *own, struct sg_error *err)
         ok = sg_arena_grow(&l->arena, (void **)&l->at, l->n, &l->cap, sizeof(*l->at), err);
         if (!ok)
             break;
-        l->at[l->n].run = sg_arena_text(&l->arena, e->d_name, err);
-        l->at[l->n].began_s = s;
-        l->at[l->n].bytes = 0;
-        l->at[l->n].keep = strcmp(e->d_name, own) == 0;
+        l->at[l->n] = (struct log_dir){
+            .run = sg_arena_text(&l->arena, e->d_name, err),
+            .began_s = s,
+            .bytes = -1,
+            .own = strcmp(e->d_name, l->how->own) == 0,
+        };
         ok = l->at[l->n].run != NULL;
         l->n++;
     }
@@ -75,14 +93,100 @@ static bool list(struct log_dirs *l, const char *own, struct sg_error *err)
     return ok;
 }
 
+static struct log_dir *find(struct log_dirs *l, const char *run)
+{
+    const struct log_dir key = { .run = run };
+
+    return l->n != 0 ? bsearch(&key, l->at, l->n, sizeof(*l->at), by_name) : NULL;
+}
+
 static bool spare(void *ctx, const struct sg_registry_run *r, bool alive)
 {
-    struct log_dirs *l = ctx;
+    struct log_dir *at = alive ? find(ctx, r->run) : NULL;
 
-    for (size_t i = 0; alive && i < l->n; i++)
-        l->at[i].keep |= strcmp(l->at[i].run, r->run) == 0;
+    if (at != NULL && !at->own) /* that one has only to go yet */
+        at->alive = true;
     return true;
 }
+
+/* ---- sizes */
+
+/* "RUN BYTES". What is anything else says nothing: that run is measured again. */
+static void take_line(struct log_dirs *l, char *line)
+{
+    char *blank = strchr(line, ' '), *end;
+    struct log_dir *at;
+    long long bytes;
+
+    l->n_lines++;
+    if (blank == NULL || blank[1] < '0' || blank[1] > '9')
+        return;
+    *blank = '\0';
+    errno = 0;
+    bytes = strtoll(blank + 1, &end, 10);
+    at = *end == '\0' && errno == 0 ? find(l, line) : NULL;
+    if (at != NULL && !at->alive)
+        at->bytes = bytes;
+}
+
+static bool read_sizes(struct log_dirs *l, struct sg_error *err)
+{
+    struct sg_buf text = SG_BUF_INIT;
+    bool found;
+    bool ok = sg_files_read(l->sizes, &text, &found, err);
+    char *line = text.at, *end;
+
+    l->torn = ok && text.len != 0 && text.at[text.len - 1] != '\n';
+    while (ok && text.len != 0 &&
+           (end = memchr(line, '\n', (size_t)(text.at + text.len - line))) != NULL) {
+        *end = '\0';
+        take_line(l, line);
+        line = end + 1;
+    }
+    sg_buf_done(&text);
+    return ok;
+}
+
+static bool add_lines(struct log_dirs *l, bool all, struct sg_buf *b, struct sg_error *err)
+{
+    bool ok = all || !l->torn || sg_buf_addc(b, '\n', err);
+
+    for (size_t i = 0; ok && i < l->n; i++) {
+        const struct log_dir *at = &l->at[i];
+
+        if (at->run != NULL && at->bytes >= 0 && !at->alive && (all || at->fresh))
+            ok = sg_buf_addf(b, err, "%s %lld\n", at->run, (long long)at->bytes);
+    }
+    return ok;
+}
+
+/* New ones are added at the end; anew, without those that are gone, from time to time. What another
+ * run adds at the same moment may be lost, and is measured again. */
+static bool write_sizes(struct log_dirs *l, struct sg_error *err)
+{
+    struct sg_buf b = SG_BUF_INIT, tmp = SG_BUF_INIT;
+    bool all = l->n_lines > 2 * l->n + STALE_MOST;
+    bool ok = add_lines(l, all, &b, err);
+    int fd = -1;
+
+    if (ok && all) {
+        ok = sg_buf_addf(&tmp, err, "%s.%d", l->sizes, (int)getpid()) &&
+             sg_files_write(sg_buf_text(&tmp), sg_buf_span(&b), err);
+        if (ok && rename(sg_buf_text(&tmp), l->sizes) != 0)
+            ok = sg_error_set(err, SG_ERROR_SYSTEM, errno, "rename %s", sg_buf_text(&tmp));
+    } else if (ok && b.len != 0) {
+        fd = open(l->sizes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        ok = (fd >= 0 || sg_error_set(err, SG_ERROR_SYSTEM, errno, "open %s", l->sizes)) &&
+             (sg_files_write_fd(fd, b.at, b.len, err) || sg_error_wrap(err, "%s", l->sizes));
+    }
+    if (fd >= 0)
+        (void)close(fd); /* what is lost is measured again */
+    sg_buf_done(&b);
+    sg_buf_done(&tmp);
+    return ok;
+}
+
+/* ---- measuring */
 
 /* Bytes on disk of the files in one directory; what can't be looked at counts as nothing. */
 static int64_t bytes_in(const char *path)
@@ -108,6 +212,8 @@ static bool measure(struct log_dirs *l, struct log_dir *at, struct sg_error *err
     DIR *d = ok ? opendir(sg_buf_text(&path)) : NULL;
     struct dirent *e;
 
+    at->bytes = 0;
+    at->fresh = true;
     while (ok && d != NULL && (e = readdir(d)) != NULL) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
@@ -119,50 +225,79 @@ static bool measure(struct log_dirs *l, struct log_dir *at, struct sg_error *err
     if (d != NULL)
         (void)closedir(d); /* read only */
     sg_buf_done(&path);
-    l->bytes += at->bytes;
     return ok;
 }
 
-static bool drop(struct log_dirs *l, struct log_dir *at, uint32_t *ret_n, struct sg_error *err)
+static bool measure_rest(struct log_dirs *l, struct sg_error *err)
 {
-    struct sg_buf path = SG_BUF_INIT;
-    bool ok = sg_buf_addf(&path, err, "%s/%s", l->path, at->run) &&
-              sg_files_remove_tree(sg_buf_text(&path), err);
-
-    sg_buf_done(&path);
-    l->bytes -= ok ? at->bytes : 0;
-    *ret_n += ok;
-    return ok;
-}
-
-static bool prune(struct log_dirs *l, int64_t before_s, int64_t limit, uint32_t *ret_n,
-                  struct sg_error *err)
-{
-    size_t first = 0;
-
-    for (; first < l->n && l->at[first].began_s < before_s; first++)
-        if (!l->at[first].keep && !drop(l, &l->at[first], ret_n, err))
+    l->bytes = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->at[i].run == NULL)
+            continue;
+        if (l->at[i].bytes < 0 && !measure(l, &l->at[i], err))
             return false;
-    for (size_t i = 0; i < l->n; i++)
-        if ((i >= first || l->at[i].keep) && !measure(l, &l->at[i], err))
-            return false;
-    for (size_t i = first; i < l->n && l->bytes > limit; i++)
-        if (!l->at[i].keep && !drop(l, &l->at[i], ret_n, err))
-            return false;
+        l->bytes += l->at[i].bytes;
+    }
     return true;
 }
 
-bool sg_logs_prune(const char *state, const char *own, int64_t keep_s, int64_t limit,
-                   struct sg_wall now, uint32_t *ret_n, struct sg_error *err)
+/* ---- removing */
+
+/* One that can't be removed doesn't keep the others. */
+static void drop(struct log_dirs *l, struct log_dir *at)
 {
-    struct log_dirs l = { .arena = SG_ARENA_INIT };
-    uint32_t n = 0;
+    struct sg_buf path = SG_BUF_INIT;
+    struct sg_error err = SG_ERROR_INIT;
+
+    if (sg_buf_addf(&path, &err, "%s/%s", l->path, at->run) &&
+        sg_files_remove_tree(sg_buf_text(&path), &err)) {
+        l->n_removed++;
+        l->bytes -= at->bytes > 0 ? at->bytes : 0;
+        at->run = NULL;
+    } else if (l->failed.code == SG_ERROR_NONE) {
+        l->failed = err;
+    }
+    sg_buf_done(&path);
+}
+
+static bool goes(const struct log_dirs *l, const struct log_dir *at)
+{
+    return at->run != NULL && !at->own && !at->alive &&
+           (l->how->go_on == NULL || l->how->go_on(l->how->ctx));
+}
+
+static bool prune(struct log_dirs *l, struct sg_error *err)
+{
+    int64_t before_s = l->how->now.ns / SG_NS_PER_S - l->how->keep_s;
+
+    for (size_t i = 0; i < l->n && l->at[i].began_s < before_s; i++)
+        if (goes(l, &l->at[i]))
+            drop(l, &l->at[i]);
+    if (!measure_rest(l, err))
+        return false;
+    for (size_t i = 0; i < l->n && l->bytes > l->how->limit; i++)
+        if (goes(l, &l->at[i]))
+            drop(l, &l->at[i]);
+    return true;
+}
+
+bool sg_logs_prune(const struct sg_logs_prune *how, uint32_t *ret_n, struct sg_error *err)
+{
+    struct log_dirs l = { .arena = SG_ARENA_INIT, .how = how, .failed = SG_ERROR_INIT };
+    struct sg_error ignored = SG_ERROR_INIT; /* the next one measures again */
     bool ok;
 
-    l.path = sg_arena_printf(&l.arena, err, "%s/logs", state);
-    ok = l.path != NULL && list(&l, own, err) && sg_registry_list(state, spare, &l, err) &&
-         prune(&l, now.ns / SG_NS_PER_S - keep_s, limit, &n, err);
+    l.path = sg_arena_printf(&l.arena, err, "%s/logs", how->state);
+    l.sizes = l.path != NULL ? sg_arena_printf(&l.arena, err, "%s/log_sizes", how->state) : NULL;
+    ok = l.sizes != NULL && list(&l, err) && sg_registry_list(how->state, spare, &l, err) &&
+         (l.n == 0 || (read_sizes(&l, err) && prune(&l, err)));
+    if (ok && l.n != 0)
+        (void)!write_sizes(&l, &ignored);
+    if (ok && l.failed.code != SG_ERROR_NONE) {
+        *err = l.failed;
+        ok = false;
+    }
     sg_arena_done(&l.arena);
-    *ret_n = n;
+    *ret_n = l.n_removed;
     return ok || sg_error_wrap(err, "remove old logs");
 }
