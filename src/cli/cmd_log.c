@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,22 +79,39 @@ static bool find_log(struct search *s, struct sg_error *err)
     return ok;
 }
 
-static bool copy_rest(int fd, bool *ret_some, struct sg_error *err)
+/* Whether what was written last has come through. A reader who has left ends it, quietly. */
+static bool is_written(bool ok, bool *ret_gone, struct sg_error *err)
+{
+    if (ok)
+        return true;
+    *ret_gone = errno == EPIPE;
+    return *ret_gone || sg_error_set(err, SG_ERROR_SYSTEM, errno, "standard output");
+}
+
+static bool copy_rest(int fd, bool *ret_some, bool *ret_gone, struct sg_error *err)
 {
     char piece[65536];
     ssize_t n;
 
-    *ret_some = false;
+    *ret_some = *ret_gone = false;
     while ((n = read(fd, piece, sizeof(piece))) > 0) {
         *ret_some = true;
-        if (fwrite(piece, 1, (size_t)n, stdout) != (size_t)n)
-            return sg_error_set(err, SG_ERROR_SYSTEM, errno, "standard output");
+        if (!is_written(fwrite(piece, 1, (size_t)n, stdout) == (size_t)n, ret_gone, err))
+            return false;
+        if (*ret_gone)
+            return true;
     }
     if (n < 0)
         return sg_error_set(err, SG_ERROR_SYSTEM, errno, "read the log");
-    if (fflush(stdout) != 0)
-        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "standard output");
-    return true;
+    return is_written(fflush(stdout) == 0, ret_gone, err);
+}
+
+/* Sleeps for a moment; false: the reader has left meanwhile. Nothing need be written to see it. */
+static bool wait_a_moment(void)
+{
+    struct pollfd p = { .fd = STDOUT_FILENO };
+
+    return poll(&p, 1, 100) <= 0 || !(p.revents & (POLLERR | POLLHUP)); /* cut short is fine */
 }
 
 struct alive {
@@ -114,18 +132,18 @@ static bool print_log(struct search *s, bool follow, struct sg_error *err)
 {
     int fd = open(s->path, O_RDONLY | O_CLOEXEC);
     bool ok = fd >= 0 || sg_error_set(err, SG_ERROR_SYSTEM, errno, "open %s", s->path);
-    bool some;
+    bool some, gone = false;
 
-    while (ok) {
+    while (ok && !gone) {
         struct alive alive = { s->run, false };
 
         if (follow)
             ok = sg_registry_list(s->cli->graph->state, is_alive, &alive, err);
-        ok = ok && copy_rest(fd, &some, err);
+        ok = ok && copy_rest(fd, &some, &gone, err);
         if (!alive.yes)
             break;
-        if (ok && !some)
-            (void)usleep(100000); /* woken early is fine */
+        if (ok && !gone && !some)
+            gone = !wait_a_moment();
     }
     if (fd >= 0)
         (void)close(fd); /* read only */

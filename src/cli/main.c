@@ -1,6 +1,7 @@
 /* stagegraph: words in, an exit status out. The only place where the process ends. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +185,21 @@ static bool open_streams(void)
     return true;
 }
 
+/* Whether all that went through stdio came out. A reader who has left is nobody's fault; of what
+ * failed in between stdio remembers no more than that. */
+static bool is_all_written(void)
+{
+    struct pollfd p = { .fd = STDOUT_FILENO };
+    int sys = fflush(stdout) != 0 ? errno : 0;
+
+    if ((sys == 0 && !ferror(stdout)) || sys == EPIPE ||
+        (poll(&p, 1, 0) > 0 && (p.revents & POLLERR)))
+        return true;
+    (void)fprintf(stderr, "stagegraph: standard output: %s\n",
+                  sys != 0 ? strerror(sys) : "not all could be written");
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct sg_cli cli = { .arena = SG_ARENA_INIT };
@@ -206,10 +222,8 @@ int main(int argc, char **argv)
     if (cli.output_lost && status == SG_EXIT_OK)
         status = SG_EXIT_SYSTEM;
     sg_cli_done(&cli);
-    if (fflush(stdout) != 0 && errno != EPIPE && status == SG_EXIT_OK) {
-        (void)fprintf(stderr, "stagegraph: standard output: %s\n", strerror(errno));
+    if (status == SG_EXIT_OK && !is_all_written())
         status = SG_EXIT_SYSTEM;
-    }
     if (!signo)
         return status;
     die_of(signo);

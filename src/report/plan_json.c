@@ -139,8 +139,8 @@ static void add_stages(struct stream *s, const struct sg_view *v)
 
 static void add_totals(struct stream *s, const struct sg_view *v, int32_t jobs)
 {
-    bool partial;
-    double seconds = sg_view_estimate(v, s->usual, jobs, &partial);
+    bool partial = true; /* for nobody */
+    double seconds = sg_out_gone(s->out) ? NAN : sg_view_estimate(v, s->usual, jobs, &partial);
 
     sg_json_begin(&s->w, "totals", '{');
     sg_json_i64(&s->w, "nodes", v->counts.run);

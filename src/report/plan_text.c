@@ -12,6 +12,9 @@
 #define PARTITIONS_LEAST 32
 #define LACKS_SHOWN      3
 #define CELL             700
+/* Columns are as wide as so many groups need; what comes then makes them wider where it must. To
+ * look at a million of them first would take a second in which nothing is to be seen. */
+#define MEASURED 10000
 
 static const struct sg_column run_columns[] = {
     { "STAGE", false, 0 },  { "PARTITIONS", false, PARTITIONS_LEAST },
@@ -39,15 +42,17 @@ struct pass {
     struct sg_table *table;
     const struct sg_usual_source *usual;
     bool write;
-    uint32_t most, n; /* groups to show (0: all), and how many there are */
+    uint32_t most, n; /* groups to show (0: all), and how many there were */
 };
 
-static void put(const struct pass *p, const char *const *cells)
+/* False: it is enough. */
+static bool put(const struct pass *p, const char *const *cells)
 {
+    if (!p->write || p->n > MEASURED)
+        sg_table_measure(p->table, cells);
     if (p->write)
         sg_table_row(p->table, cells);
-    else
-        sg_table_measure(p->table, cells);
+    return !sg_out_gone(p->table->out) && (p->write || p->n < MEASURED);
 }
 
 static void format_reason(const struct sg_plan_group *g, char ret[CELL])
@@ -79,8 +84,8 @@ static bool run_row(void *ctx, const struct sg_plan_group *g)
     format_reason(g, reason);
     format_estimate(usual.median_s, g->count, median);
     format_estimate(usual.p90_s, g->count, p90);
-    put(p, cells);
-    return !sg_out_gone(p->table->out);
+    p->n++;
+    return put(p, cells);
 }
 
 /* "dim", "dim (unsettled: newest file 12s old, settle 5m)" */
@@ -121,8 +126,7 @@ static bool lacking_row(void *ctx, const struct sg_plan_group *g)
         format_lacks(g, last);
     else
         snprintf(last, sizeof(last), "%.200s", g->run != NULL && g->run[0] != '\0' ? g->run : "-");
-    put(p, cells);
-    return !sg_out_gone(p->table->out);
+    return put(p, cells);
 }
 
 static void write_lacking(struct sg_out *o, const struct sg_view *v, enum sg_verdict verdict,
@@ -134,7 +138,7 @@ static void write_lacking(struct sg_out *o, const struct sg_view *v, enum sg_ver
     struct pass p = { .table = &t, .most = most };
 
     sg_table_init(&t, o, columns, sizeof(blocked_columns) / sizeof(blocked_columns[0]));
-    (void)v->groups(v->of, verdict, lacking_row, &p); /* false: the reader is gone */
+    (void)v->groups(v->of, verdict, lacking_row, &p); /* false: it has seen enough */
     sg_out_text(o, "\n");
     sg_table_head(&t);
     p.write = true;
@@ -169,9 +173,10 @@ static void write_runs(struct sg_out *o, const struct sg_view *v, const struct s
     struct pass p = { .table = &t, .usual = how->usual };
 
     sg_table_init(&t, o, run_columns, how->verbose ? RUN_COLUMNS : RUN_COLUMNS - 1);
-    (void)v->groups(v->of, SG_VERDICT_RUN, run_row, &p); /* false: the reader is gone */
+    (void)v->groups(v->of, SG_VERDICT_RUN, run_row, &p); /* false: it has seen enough */
     sg_table_head(&t);
     p.write = true;
+    p.n = 0;
     (void)v->groups(v->of, SG_VERDICT_RUN, run_row, &p);
 }
 
@@ -202,8 +207,11 @@ static void write_totals(struct sg_out *o, const struct sg_view *v, const struct
 {
     char nodes[SG_COUNT_TEXT], jobs[SG_COUNT_TEXT], fresh[SG_COUNT_TEXT], time[SG_DURATION_TEXT];
     bool partial;
-    double s = sg_view_estimate(v, how->usual, how->jobs, &partial);
+    double s;
 
+    if (sg_out_gone(o))
+        return;
+    s = sg_view_estimate(v, how->usual, how->jobs, &partial);
     sg_count_format(v->counts.run, nodes);
     sg_count_format(v->jobs, jobs);
     sg_count_format(v->counts.fresh, fresh);

@@ -1,5 +1,8 @@
 #include "report_fake.inc"
 
+#include <signal.h>
+#include <sys/stat.h>
+
 #include "stagegraph/history_text.h"
 
 static const struct sg_history_run runs[] = {
@@ -64,7 +67,8 @@ static const struct sg_history_attempt attempts[] = {
       SG_HISTORY_UNSEEN },
 };
 
-static size_t n_there;
+static size_t n_there, n_more, told, told_before_text;
+static int looked_at;
 static struct sg_history_attempt many[16];
 static size_t n_many;
 
@@ -87,6 +91,15 @@ bool sg_history_attempts(struct sg_history *h, const struct sg_history_filter *f
     for (size_t i = 0; i < n_many; i++)
         if (!fn(ctx, &many[i]))
             return true;
+    for (size_t i = 0; i < n_more; i++) {
+        struct stat st;
+
+        if (!fn(ctx, &attempts[0]))
+            return true;
+        told++;
+        if (told_before_text == 0 && fstat(looked_at, &st) == 0 && st.st_size > 0)
+            told_before_text = told;
+    }
     for (size_t i = 0; i < n_there && (f->limit == 0 || (int64_t)i < f->limit); i++)
         if (!fn(ctx, &attempts[i]))
             break;
@@ -275,6 +288,40 @@ static void the_rows_of_a_stage_end_with_its_summary(void **state)
     fake_out_done(&o);
 }
 
+static void rows_are_written_as_they_come(void **state)
+{
+    struct sg_history_filter f = { .limit = 10 };
+    struct sg_error err = SG_ERROR_INIT;
+
+    (void)state;
+    n_there = 0;
+    n_more = 50000;
+    for (int json = 0; json < 2; json++) {
+        struct fake_out o;
+        struct sg_out out;
+        int fds[2];
+
+        fake_out_init(&o, (struct sg_out_config){ .utf8 = true });
+        looked_at = o.fd;
+        told = told_before_text = 0;
+        assert_true(sg_history_text_attempts(&o.out, some(), &f, json == 1, &err));
+        assert_int_equal(told, n_more);
+        assert_in_range(told_before_text, 1, 1100);
+        assert_true(o.out.buf.cap < 1 << 20);
+        fake_out_done(&o);
+        /* Who has left is told no more. */
+        assert_int_equal(pipe(fds), 0);
+        sg_out_init(&out, &(struct sg_out_config){ .fd = fds[1], .patient = true });
+        close(fds[0]);
+        told = 0;
+        assert_true(sg_history_text_attempts(&out, some(), &f, json == 1, &err));
+        assert_in_range(told, 1, 1100);
+        sg_out_done(&out, 0);
+        close(fds[1]);
+    }
+    n_more = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,7 +330,9 @@ int main(void)
         cmocka_unit_test(both_are_json),
         cmocka_unit_test(a_stage_is_summed_up_over_its_runs),
         cmocka_unit_test(the_rows_of_a_stage_end_with_its_summary),
+        cmocka_unit_test(rows_are_written_as_they_come),
     };
 
+    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 #define FAKE_PLAN
 #include "report_fake.inc"
 
+#include <signal.h>
+#include <sys/stat.h>
+
 #include "stagegraph/clock.h"
 #include "stagegraph/plan_text.h"
 
@@ -205,6 +208,94 @@ static void nothing_to_do_says_so_and_how_to_force_it(void **state)
     fake_plan_free(f);
 }
 
+/* ---- plans of many groups */
+
+#define MANY 100000
+
+static struct {
+    const struct fake_plan *f;
+    const struct sg_out *out;
+    uint32_t told, told_before_text; /* groups, in all passes */
+} many;
+
+static bool many_groups(const void *of, enum sg_verdict verdict, sg_plan_group_fn *fn, void *ctx)
+{
+    for (uint32_t i = 0; verdict == SG_VERDICT_RUN && i < MANY; i++) {
+        struct sg_plan_group g = { .stage = &many.f->stages[BRONZE],
+                                   .first = 380000 + 2 * i,
+                                   .last = 380000 + 2 * i,
+                                   .count = 1,
+                                   .jobs = 1,
+                                   .verdict = verdict,
+                                   .reason = SG_REASON_CODE,
+                                   .detail = i == MANY - 1 ? "a/longer/one.py" : "a.py" };
+        struct stat st;
+
+        (void)of;
+        if (!fn(ctx, &g))
+            return false;
+        many.told++;
+        if (many.told_before_text == 0 && fstat(many.out->is.fd, &st) == 0 && st.st_size > 0)
+            many.told_before_text = many.told;
+    }
+    return true;
+}
+
+static void make_many(struct fake_plan *f, const struct sg_out *out)
+{
+    struct sg_plan_group groups[5];
+
+    example(f, groups);
+    f->n_groups = 0;
+    f->view.groups = many_groups;
+    f->view.counts.run = MANY;
+    many.f = f;
+    many.out = out;
+    many.told = many.told_before_text = 0;
+}
+
+static void of_many_groups_the_first_are_shown_at_once(void **state)
+{
+    struct fake_plan *f = fake_plan_new();
+    const char *text, *last;
+    struct fake_out o;
+
+    (void)state;
+    fake_out_init(&o, (struct sg_out_config){ .utf8 = true });
+    make_many(f, &o.out);
+    text = show(f, &o, (struct sg_plan_text){ .usual = &f->source });
+    assert_in_range(many.told_before_text, 1, 12000);
+    assert_int_equal(many.told, 10000 - 1 + 2 * MANY); /* the last pass is the estimate's */
+    assert_true(o.out.buf.cap < 1 << 20);
+    /* What doesn't fit makes its column wider; the head was for the others. */
+    assert_non_null(strstr(text, "  REASON        EST\nbronze  2013-05-08T08 "));
+    last = strstr(text, "code a/longer/one.py  4m 05s\n\nTo run 100,000 nodes");
+    assert_non_null(last);
+    fake_out_done(&o);
+    fake_plan_free(f);
+}
+
+static void who_leaves_early_is_not_told_the_rest(void **state)
+{
+    struct fake_plan *f = fake_plan_new();
+    struct sg_plan_text how = { .program = "stagegraph", .jobs = 1, .usual = &f->source };
+    struct sg_out out;
+    int fds[2];
+
+    (void)state;
+    (void)signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe(fds), 0);
+    sg_out_init(&out, &(struct sg_out_config){ .fd = fds[1], .utf8 = true, .patient = true });
+    close(fds[0]);
+    make_many(f, &out);
+    sg_plan_text_write(&out, &f->view, &how);
+    assert_true(sg_out_gone(&out));
+    assert_in_range(many.told, 1, 12000);
+    sg_out_done(&out, 0);
+    close(fds[1]);
+    fake_plan_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +303,8 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_a_dash_or_left_out),
         cmocka_unit_test(blocked_and_busy_nodes_say_what_they_lack),
         cmocka_unit_test(nothing_to_do_says_so_and_how_to_force_it),
+        cmocka_unit_test(of_many_groups_the_first_are_shown_at_once),
+        cmocka_unit_test(who_leaves_early_is_not_told_the_rest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
