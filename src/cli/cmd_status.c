@@ -32,10 +32,17 @@ static void find_applications(struct sg_cli *cli, const struct sg_owner *o,
     (void)!sg_yarn_find(cli->yarn, tag, ret, trouble);
 }
 
+/* Claims come stage by stage: each stage is asked for once. */
+struct usual_time {
+    struct sg_history *history; /* NULL: what is usual is not known */
+    const struct sg_stage *of;  /* the last that was asked for */
+    double s;
+};
+
 struct status {
     struct sg_cli *cli;
     struct sg_out *out;
-    struct sg_history *history; /* NULL: what is usual is not known */
+    struct usual_time usual;
     const struct sg_stage *stage;
     struct sg_error *err;
     struct sg_error yarn; /* why applications are not known */
@@ -53,15 +60,18 @@ static void print_elapsed(struct sg_out *out, int64_t started_s)
 }
 
 /* Of a partition of the stage; NaN: not known. */
-static double usual_s(struct sg_history *h, const struct sg_stage *s)
+static double usual_s(struct usual_time *u, const struct sg_stage *s)
 {
     struct sg_error ignored = SG_ERROR_INIT; /* it is worth no failure */
-    double median, p90;
+    double p90;
     int64_t n = 0;
 
-    if (!h || !sg_history_usual(h, s->name, &median, &p90, &n, &ignored) || n == 0)
-        return (double)NAN;
-    return median;
+    if (u->of == s)
+        return u->s;
+    u->of = s;
+    if (!u->history || !sg_history_usual(u->history, s->name, &u->s, &p90, &n, &ignored) || n == 0)
+        u->s = (double)NAN;
+    return u->s;
 }
 
 static struct sg_history *open_history(const struct sg_graph *g)
@@ -75,7 +85,7 @@ static struct sg_history *open_history(const struct sg_graph *g)
 /* "  1m 05s of about 3m 00s  attempt 1 of run … on …" */
 static void print_owner(struct status *s, const struct sg_owner *o)
 {
-    double usual = usual_s(s->history, s->stage);
+    double usual = usual_s(&s->usual, s->stage);
     char text[SG_DURATION_TEXT];
 
     print_elapsed(s->out, o->started_s);
@@ -246,7 +256,7 @@ static void print_freshness(struct status *s)
 struct status_json {
     struct sg_cli *cli;
     struct sg_json_writer w;
-    struct sg_history *history;
+    struct usual_time usual;
     const struct sg_stage *stage;
     struct sg_error *err;
     struct sg_error yarn; /* why applications are not known */
@@ -312,7 +322,7 @@ static void write_owner(struct status_json *j, const struct sg_owner *o, bool al
     write_time(&j->w, "started", o->started_s);
     write_applications(j, o);
     if (alive) {
-        sg_json_real(&j->w, "usual_seconds", usual_s(j->history, j->stage), 1);
+        sg_json_real(&j->w, "usual_seconds", usual_s(&j->usual, j->stage), 1);
         return;
     }
     sg_json_begin(&j->w, "processes", '[');
@@ -395,7 +405,7 @@ static bool write_status(struct sg_cli *cli, struct sg_out *out, struct sg_error
 {
     struct sg_buf text = SG_BUF_INIT;
     struct status_json j = {
-        .cli = cli, .history = open_history(cli->graph), .err = err, .ok = true
+        .cli = cli, .usual.history = open_history(cli->graph), .err = err, .ok = true
     };
     struct sg_interval range;
     bool ok;
@@ -421,7 +431,7 @@ static bool write_status(struct sg_cli *cli, struct sg_out *out, struct sg_error
         sg_out_write(out, text.at, text.len);
         sg_out_text(out, "\n");
     }
-    sg_history_close(j.history);
+    sg_history_close(j.usual.history);
     sg_buf_done(&text);
     return ok;
 }
@@ -451,7 +461,7 @@ static int run_status(struct sg_cli *cli, struct sg_error *err)
     if (s.alive == 0)
         sg_out_text(s.out, "No run is alive\n");
     s.alive = 0;
-    s.history = open_history(cli->graph);
+    s.usual.history = open_history(cli->graph);
     if (!print_claims(&s, true) || !print_claims(&s, false))
         goto done;
     if (s.yarn.code != SG_ERROR_NONE)
@@ -462,7 +472,7 @@ static int run_status(struct sg_cli *cli, struct sg_error *err)
     print_freshness(&s);
     ok = true;
 done:
-    sg_history_close(s.history);
+    sg_history_close(s.usual.history);
     sg_outputs_close(&outs);
     return ok ? SG_EXIT_OK : -1;
 }
