@@ -86,9 +86,8 @@ bool sg_history_flush(struct sg_history *h, struct sg_error *err) SG_MUST;
 struct sg_history_run_filter {
     const char *run; /* that one alone; NULL: all */
     bool with_range; /* only those with a range, or nodes, of their own */
-    bool
-        uncounted; /* a run that did not end says 0 of what it did: to count its nodes takes time */
-    int64_t limit; /* the newest; 0: all */
+    bool uncounted;  /* one that did not end says it did 0 nodes: to count them takes time */
+    int64_t limit;   /* the newest; 0: all */
 };
 /* Newest first. */
 typedef bool sg_history_run_fn(void *ctx, const struct sg_history_run *r);
@@ -120,8 +119,7 @@ struct sg_history_prune {
     int64_t before_ms;       /* what began before goes */
     const char *const *keep; /* but for these runs and their attempts */
     size_t n_keep;
-    bool
-        alone; /* no run is alive: the file may be written anew, if nothing else makes it smaller */
+    bool alone; /* no run is alive: where nothing else helps the file is written anew */
 };
 /* In many short transactions, so that a run can write meanwhile; ended in between it has removed a
  * part. *ret_n counts the runs. A run that is alive and was not kept has a row again when it ends.

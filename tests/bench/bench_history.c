@@ -1,12 +1,12 @@
 /*
  * A history of many runs, in seconds instead of years.
  *
- *   bench_history STATE [RUNS [ATTEMPTS [LOGS]]]
+ *   bench_history DIR [RUNS [ATTEMPTS [LOGS]]]
  *
- * Into the state directory, which has none yet: so many runs (10,000), an hour from each to the
- * next, the last an hour ago, each with so many attempts (100) of five stages; with LOGS the last
- * so many of them have a log file of a few bytes. Each twentieth attempt failed. Of the runs each
- * hundredth had a range of its own, and the tenth before the last, which had one, did not end.
+ * Makes the directory, a graph file in it and its history: so many runs (10,000), an hour from each
+ * to the next, the last an hour ago, each with so many attempts (100) of five stages; with LOGS the
+ * last so many of them have a log file of a few bytes. Each twentieth attempt failed. Of the runs
+ * each hundredth had a range of its own, and the tenth before the last, which had one, did not end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,10 @@
 
 #include "stagegraph/buf.h"
 #include "stagegraph/history.h"
+
+static const char head[] = "[graph]\nname = flights\nstart = 2025-01-01\npartition = hour\n"
+                           "[store]\nroot = warehouse\nsync = no\n";
+static const char *const stages[] = { "bronze", "silver", "gold", "platinum", "report" };
 
 /* :runs, :attempts and :now_s are the counts and the time. */
 static const char sqls[] =
@@ -44,6 +48,23 @@ static const char sqls[] =
     " WHEN 3 THEN 'platinum' ELSE 'report' END AS stage,"
     " strftime('%Y-%m-%dT%H', started_ms / 1000 - i / 5 * 3600, 'unixepoch') AS label"
     " FROM runs, n ORDER BY runs.started_ms, i)";
+
+static bool make_graph(const char *dir, struct sg_error *err)
+{
+    struct sg_buf path = SG_BUF_INIT;
+    FILE *f = sg_buf_addf(&path, err, "%s/stagegraph.ini", dir) ? fopen(path.at, "w") : NULL;
+    bool ok = f != NULL && fputs(head, f) >= 0;
+
+    for (size_t i = 0; ok && i < sizeof(stages) / sizeof(stages[0]); i++)
+        ok = fprintf(f,
+                     "[stage %s]\n%s%s\ncommand = true\ncheck = none\n"
+                     "output = %s/dt=${ds}/hr=${HH}\n",
+                     stages[i], i > 0 ? "needs = " : "", i > 0 ? stages[i - 1] : "", stages[i]) > 0;
+    if (f != NULL && fclose(f) != 0)
+        ok = false;
+    sg_buf_done(&path);
+    return ok || sg_error_set(err, SG_ERROR_SYSTEM, 0, "write %s/stagegraph.ini", dir);
+}
 
 static bool fail(sqlite3 *db, struct sg_error *err)
 {
@@ -124,22 +145,27 @@ int main(int argc, char **argv)
 {
     long runs = argc > 2 ? atol(argv[2]) : 10000, attempts = argc > 3 ? atol(argv[3]) : 100;
     struct sg_error err = SG_ERROR_INIT;
-    struct sg_buf path = SG_BUF_INIT;
+    struct sg_buf state = SG_BUF_INIT, path = SG_BUF_INIT;
     sqlite3 *db = NULL;
     bool ok;
 
     if (argc < 2 || runs < 11 || attempts < 1) {
-        fprintf(stderr, "usage: bench_history STATE [RUNS [ATTEMPTS [LOGS]]]\n");
+        fprintf(stderr, "usage: bench_history DIR [RUNS [ATTEMPTS [LOGS]]]\n");
         return 2;
     }
     (void)mkdir(argv[1], 0777); /* what fails is told by the next */
-    ok = make_tables(argv[1], &err) && sg_buf_addf(&path, &err, "%s/history.sqlite", argv[1]);
+    ok = make_graph(argv[1], &err) && sg_buf_addf(&state, &err, "%s/.stagegraph", argv[1]);
+    if (ok)
+        (void)mkdir(sg_buf_text(&state), 0777); /* here too */
+    ok = ok && make_tables(sg_buf_text(&state), &err) &&
+         sg_buf_addf(&path, &err, "%s/history.sqlite", sg_buf_text(&state));
     if (ok && sqlite3_open(sg_buf_text(&path), &db) != SQLITE_OK)
         ok = fail(db, &err);
     ok = ok && fill(db, runs, attempts, &err) &&
-         (argc <= 4 || make_logs(db, argv[1], atol(argv[4]), &err));
+         (argc <= 4 || make_logs(db, sg_buf_text(&state), atol(argv[4]), &err));
     sqlite3_close(db);
     sg_buf_done(&path);
+    sg_buf_done(&state);
     if (!ok)
         fprintf(stderr, "bench_history: %s\n", err.text);
     return ok ? 0 : 1;

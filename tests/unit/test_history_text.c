@@ -258,6 +258,10 @@ static void a_stage_is_summed_up_over_its_runs(void **state)
         "\"gc_count\":{\"seen\":1,\"median\":3.000,\"p90\":3.000,\"max\":3.000,"
         "\"max_node\":\"silver@2013-01-07T05\",\"first_quarter\":null,\"last_quarter\":null},"
         "\"gc_seconds\":null,\"heap_used_bytes\":null}]\n");
+    f.limit = 14; /* there may be more */
+    assert_true(sg_history_text_summary(&o.out, some(), &f, false, &err));
+    assert_non_null(strstr(fake_out_take(&o), "silver: the newest 13 attempts in 3 runs, 2013-"));
+    f.limit = 0;
     n_many = 0;
     assert_true(sg_history_text_summary(&o.out, some(), &f, false, &err));
     assert_string_equal(fake_out_take(&o), "Nothing of that in the history.\n");
