@@ -74,9 +74,6 @@ struct sg_receipt {
     const char *host;
 };
 
-/* XXH3-64 over the inputs that count (order-only ones, whose need begins with '|', left out). */
-uint64_t sg_inputs_digest(const struct sg_input *inputs, uint32_t n);
-
 /*
  * The stamp: XXH3-128 over the recipe's hash and the inputs that count, in order: for each its need
  * and its versions. Not: labels, so that a node's stamp does not depend on its partition.

@@ -10,9 +10,9 @@
 
 #define FEW_AGAIN 16 /* receipts that are read again one by one, and by their own identity */
 
-bool sg_has_other_inputs(const struct sg_plan *p, const struct sg_stage *s, uint32_t id)
+bool sg_has_other_inputs(const struct sg_plan *p, uint32_t id)
 {
-    return sg_inputs_digest(p->now, s->n_needs) != p->inputs[id] ||
+    return sg_digest_of(p->parts, p->n_parts) != p->inputs[id] ||
            (p->flags[id] & SG_NODE_COMPLETES);
 }
 
@@ -86,9 +86,8 @@ bool sg_ahead_look(struct sg_plan *p, const struct sg_stage *s, struct sg_arena 
         if (!(p->flags[id] & SG_NODE_ASKED) ||
             (p->kind[id] != SG_MARKER_DONE && p->kind[id] != SG_MARKER_ACCEPTED))
             continue;
-        if (!sg_sweep_now(p, s, x, err))
-            return false;
-        if (!sg_has_other_inputs(p, s, id))
+        sg_sweep_parts(p, s, x);
+        if (!sg_has_other_inputs(p, id))
             continue;
         c->node = id;
         c->gone = SG_ARENA_NEW(a, s->n_needs, unsigned char, err);

@@ -4,6 +4,8 @@
  */
 #include "plan_impl.h"
 
+#include <string.h>
+
 /* Seconds of a partition where all are alike and lie on UTC, else 0. */
 static int64_t even_length(const struct sg_calendar *c)
 {
@@ -39,6 +41,9 @@ static void make_edge(const struct sg_plan *p, const struct sg_stage *s, const s
     e->kind = SG_EDGE_RULE;
     e->clip = x->exists;
     e->holes = sg_edge_may_have_holes(&x->cal);
+    e->text_hash = sg_hash64_of(n->text, strlen(n->text));
+    for (uint32_t k = 0; k < s->n_needs; k++)
+        e->shared |= &s->needs[k] != n && s->needs[k].of.i == n->of.i;
     if (n->kind == SG_NEED_LATEST || x->cal.unit == SG_UNIT_ONCE || s->cal.unit == SG_UNIT_ONCE) {
         e->kind = SG_EDGE_FIXED;
         e->range = sg_need_range(p->c.graph, s, n, 0, p->due_end);
@@ -52,6 +57,32 @@ static void make_edge(const struct sg_plan *p, const struct sg_stage *s, const s
         e->kind = SG_EDGE_SPLIT;
         e->factor = ours / theirs;
     }
+}
+
+/* Who needs whom, the other way round. */
+static bool uses_new(struct sg_plan *p, struct sg_error *err)
+{
+    const struct sg_graph *g = p->c.graph;
+
+    p->uses = SG_ARENA_NEW(&p->arena, g->n_stages, struct sg_uses, err);
+    if (p->uses == NULL)
+        return false;
+    for (uint32_t i = 0; i < g->n_stages; i++)
+        for (uint32_t k = 0; k < g->stages[i].n_needs; k++)
+            p->uses[g->stages[i].needs[k].of.i].n++;
+    for (uint32_t i = 0; i < g->n_stages; i++) {
+        p->uses[i].at = SG_ARENA_NEW(&p->arena, p->uses[i].n, struct sg_use, err);
+        p->uses[i].n = 0;
+        if (p->uses[i].at == NULL)
+            return false;
+    }
+    for (uint32_t i = 0; i < g->n_stages; i++)
+        for (uint32_t k = 0; k < g->stages[i].n_needs; k++) {
+            struct sg_uses *u = &p->uses[g->stages[i].needs[k].of.i];
+
+            u->at[u->n++] = (struct sg_use){ i, k };
+        }
+    return true;
 }
 
 bool sg_edges_new(struct sg_plan *p, struct sg_error *err)
@@ -70,7 +101,7 @@ bool sg_edges_new(struct sg_plan *p, struct sg_error *err)
         for (uint32_t k = 0; k < s->n_needs; k++)
             make_edge(p, s, &s->needs[k], &p->edges[i][k]);
     }
-    return true;
+    return uses_new(p, err);
 }
 
 struct sg_range sg_edge_range(const struct sg_plan *p, const struct sg_stage *s,

@@ -17,6 +17,7 @@ struct group_maker {
     uint32_t stage;
     struct sg_plan_group g;
     uint64_t needs; /* BLOCKED: which needs lack, a bit a need; beyond 64 they share bits */
+    struct sg_window windows[MAX_NEEDS]; /* by need, of the stage under way */
 
     /* what its members lack, each input once */
     uint32_t lacking[MAX_LACKS];
@@ -34,20 +35,20 @@ static int64_t index_of(const struct sg_plan *p, uint32_t stage, uint32_t id)
 }
 
 /* The needs of a node that lack an input. */
-static uint64_t lacking_needs(const struct sg_plan *p, uint32_t stage, uint32_t id)
+static uint64_t lacking_needs(struct group_maker *m, uint32_t id)
 {
-    const struct sg_stage *s = sg_plan_stage_at(p, stage);
-    int64_t index = index_of(p, stage, id);
+    const struct sg_plan *p = m->p;
+    const struct sg_stage *s = sg_plan_stage_at(p, m->stage);
+    int64_t index = index_of(p, m->stage, id);
     uint64_t needs = 0;
 
     for (uint32_t k = 0; k < s->n_needs; k++) {
-        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
+        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[m->stage][k], index);
+        struct sg_window *w = k < MAX_NEEDS ? &m->windows[k] : NULL;
 
-        for (uint32_t x = ids.first; x < ids.end; x++)
-            if (sg_sweep_lacks(p, &s->needs[k], x)) {
-                needs |= UINT64_C(1) << (k % MAX_NEEDS);
-                break;
-            }
+        if (!s->needs[k].optional &&
+            (sg_window_meet(p, s->needs[k].of.i, ids, w, NULL) & SG_MEET_BIT(SG_MEET_LACKING)))
+            needs |= UINT64_C(1) << (k % MAX_NEEDS);
     }
     return needs;
 }
@@ -262,7 +263,7 @@ static bool groups_of_stage(struct group_maker *m, enum sg_verdict verdict, sg_p
         if (verdict == SG_VERDICT_BUSY)
             run = holder(p, m->stage, id);
         if (verdict == SG_VERDICT_BLOCKED)
-            needs = lacking_needs(p, m->stage, id);
+            needs = lacking_needs(m, id);
         if (!joins(m, id, run, needs)) {
             if (!flush(m, fn, ctx))
                 return false;
@@ -286,6 +287,7 @@ bool sg_plan_groups(const struct sg_plan *p, enum sg_verdict verdict, sg_plan_gr
         return true;
     for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
         m.stage = p->c.graph->order[i].i;
+        memset(m.windows, 0, sizeof(m.windows));
         if (!groups_of_stage(&m, verdict, fn, ctx))
             return false;
     }

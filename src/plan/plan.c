@@ -20,14 +20,16 @@ static bool prepare(struct sg_plan *p, struct sg_error *err)
 
         p->stages[i].pub.due_end = p->due_end[i];
         p->stages[i].tally = SG_ARENA_NEW(&p->arena, n, struct sg_tally, err);
-        if (p->stages[i].tally == NULL)
+        p->stages[i].marked = SG_ARENA_NEW(&p->arena, n, struct sg_id_range, err);
+        if (p->stages[i].tally == NULL || p->stages[i].marked == NULL)
             return false;
         if (n > most)
             most = n;
     }
     p->now = SG_ARENA_NEW(&p->arena, most, struct sg_input, err);
+    p->parts = SG_ARENA_NEW(&p->arena, most, struct sg_digest_part, err);
     p->met = SG_ARENA_NEW(&p->arena, most, unsigned char, err);
-    return p->now != NULL && p->met != NULL;
+    return p->now != NULL && p->parts != NULL && p->met != NULL;
 }
 
 static struct sg_plan *plan_alloc(const struct sg_plan_config *c, struct sg_error *err)
@@ -329,7 +331,7 @@ static bool is_first(const struct sg_plan *p, const struct sg_stage *s, uint32_t
     const struct sg_edge *edges = p->edges[s->id.i];
 
     *ret_optional = edges[k].need->optional;
-    for (uint32_t j = 0; j < s->n_needs; j++) {
+    for (uint32_t j = 0; edges[k].shared && j < s->n_needs; j++) {
         if (j == k || edges[j].need->of.i != edges[k].need->of.i ||
             !has_index(sg_edge_range(p, s, &edges[j], index), input))
             continue;
@@ -365,24 +367,22 @@ void sg_plan_users(const struct sg_plan *p, struct sg_node_id n, sg_plan_edge_fn
 
     if (sg_plan_is_early(p, stage, n.i))
         return;
-    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
-        const struct sg_stage *s = sg_plan_stage_at(p, i);
-        const struct sg_plan_stage *v = &p->stages[i].pub;
+    for (uint32_t u = 0; u < p->uses[stage].n; u++) {
+        const struct sg_use *use = &p->uses[stage].at[u];
+        const struct sg_stage *s = sg_plan_stage_at(p, use->stage);
+        const struct sg_plan_stage *v = &p->stages[use->stage].pub;
+        struct sg_range users;
+        bool optional;
 
-        for (uint32_t k = 0; k < s->n_needs && v->hi > v->lo; k++) {
-            struct sg_range users;
-            bool optional;
+        if (v->hi == v->lo)
+            continue;
+        users = sg_range_cut(sg_need_users(p->c.graph, s, &s->needs[use->need], index, p->due_end),
+                             (struct sg_range){ v->lo, v->hi });
+        for (int64_t x = users.first; x < users.end; x++) {
+            uint32_t id = v->base + (uint32_t)(x - v->lo);
 
-            if (s->needs[k].of.i != stage)
-                continue;
-            users = sg_need_users(p->c.graph, s, &s->needs[k], index, p->due_end);
-            for (int64_t x = users.first < v->lo ? v->lo : users.first; x < users.end && x < v->hi;
-                 x++) {
-                uint32_t id = v->base + (uint32_t)(x - v->lo);
-
-                if (sg_plan_has_job(p, id) && is_first(p, s, k, x, index, &optional))
-                    fn(ctx, (struct sg_node_id){ id }, optional);
-            }
+            if (sg_plan_has_job(p, id) && is_first(p, s, use->need, x, index, &optional))
+                fn(ctx, (struct sg_node_id){ id }, optional);
         }
     }
 }

@@ -4,6 +4,7 @@
  * Floor: plan. docs/design.md, "The plan" and "Judging".
  *
  *   edge     need rules as ranges of indexes and of node ids
+ *   window   what the inputs of a need come to, as its range moves along
  *   select   ranges, stages, names → asked nodes
  *   scope    asked nodes → what is looked at (flags ASKED, NEEDED, LOOKED)
  *   scan     claims, markers, sources of the view
@@ -24,6 +25,7 @@
 #include <pthread.h>
 
 #include "stagegraph/cache.h"
+#include "stagegraph/digest.h"
 #include "stagegraph/plan.h"
 
 #define SG_REASON_BIT(r) (1u << (r))
@@ -59,10 +61,25 @@ enum sg_edge_kind {
 struct sg_edge {
     const struct sg_need *need;
     enum sg_edge_kind kind;
-    bool holes; /* X may have partitions that never were */
+    bool holes;  /* X may have partitions that never were */
+    bool shared; /* another need of the stage is of the same X */
+    uint64_t text_hash;
     int64_t lo, hi, factor;
     struct sg_range range; /* FIXED */
     struct sg_range clip;  /* the life of X */
+};
+
+/* A need of another stage, by which it uses this one. */
+struct sg_use {
+    uint32_t stage, need;
+};
+struct sg_uses {
+    struct sg_use *at;
+    uint32_t n;
+};
+
+struct sg_id_range {
+    uint32_t first, end;
 };
 
 /* What the asked nodes of a stage met at one need, for the notices. */
@@ -76,8 +93,10 @@ struct sg_stage_state {
     uint32_t *reached;     /* named nodes: not 0 where asked, from asked.first; NULL: all of it */
     bool looked;           /* its needed nodes are judged for notices */
     bool has_recipe;
-    struct sg_tally *tally; /* one a need */
-    uint32_t n_foreign;     /* asked nodes with a foreign marker */
+    struct sg_tally *tally;     /* one a need */
+    struct sg_id_range *marked; /* one a need: what was marked as needed last, and before it */
+    struct sg_window *windows;  /* one a need; NULL: none of its nodes was judged */
+    uint32_t n_foreign;         /* asked nodes with a foreign marker */
 };
 
 /* Stale nodes of one stage and reason, and the hull of their indexes. */
@@ -126,6 +145,7 @@ struct sg_plan {
     struct sg_arena arena;
     int64_t *due_end;       /* of all stages; a small plan borrows its parent's, and its edges */
     struct sg_edge **edges; /* by stage, then need */
+    struct sg_uses *uses;   /* by stage */
     struct sg_stage_state *stages;
     uint32_t n_nodes;
     uint32_t asked_reasons; /* mask; FORCED is always in it */
@@ -168,8 +188,10 @@ struct sg_plan {
     struct sg_plan_counts counts;
     struct sg_debt_count *outside; /* by stage and reason; NULL: nobody looked */
     struct sg_input *now;          /* room for the needs of one node */
-    unsigned char *met;            /* the same: what the walk over the inputs met at each need */
-    struct sg_compared *compared;  /* of the stage that is swept, by node; or none */
+    struct sg_digest_part *parts;  /* the same: those that count, as they are now */
+    uint32_t n_parts;
+    unsigned char *met;           /* the same: what the walk over the inputs met at each need */
+    struct sg_compared *compared; /* of the stage that is swept, by node; or none */
     size_t n_compared;
     struct sg_buf spare; /* versions of ranges with holes in them */
 };
@@ -200,11 +222,43 @@ bool sg_edge_may_have_holes(const struct sg_calendar *c);
 struct sg_range sg_edge_range(const struct sg_plan *p, const struct sg_stage *s,
                               const struct sg_edge *e, int64_t index);
 /* The same as node ids, cut to the view (which holds all of it for judged nodes). */
-struct sg_id_range {
-    uint32_t first, end;
-};
 struct sg_id_range sg_edge_ids(const struct sg_plan *p, const struct sg_stage *s,
                                const struct sg_edge *e, int64_t index);
+
+/* ---- window */
+
+/* What an input may have to tell its user; a window knows where each was seen last. */
+enum sg_meet {
+    SG_MEET_RUN,     /* it will run */
+    SG_MEET_HELD,    /* another run has it */
+    SG_MEET_BUSY,    /* it waits for one that does */
+    SG_MEET_LACKING, /* it is due and not there, and nobody makes it */
+    SG_MEET_BLOCKED, /* it is there, and blocked */
+    SG_MEET_DEBT,    /* it is there, and stale, and nobody asked */
+    SG_MEET_STALE,   /* the same, and it was only looked at */
+    SG_MEETS
+};
+#define SG_MEET_BIT(m) (1u << (m))
+
+/*
+ * The inputs of one need, which move along with the node. Ranges only move on with the index, so
+ * each input comes in once and goes out once, whatever the length. One that begins elsewhere is
+ * gone through anew, and always right, if what was seen of the inputs in it has not changed since.
+ */
+struct sg_window {
+    uint32_t first, end;       /* ids in it */
+    uint32_t behind[SG_MEETS]; /* the id behind the last one of which it holds; 0: none */
+    struct sg_sum sum;         /* of their versions, holes left out */
+    uint64_t came;             /* how many have come in, ever: the work that it was */
+};
+/* What holds of some input in ids, a mask; *ret_sum, unless NULL, gets their versions' sum (value
+ * and n). of: the stage of the need; w: its window, or NULL where each range is another. */
+uint32_t sg_window_meet(const struct sg_plan *p, uint32_t of, struct sg_id_range ids,
+                        struct sg_window *w, struct sg_sum *ret_sum);
+/* What has been seen counts no more. */
+void sg_windows_forget(struct sg_plan *p);
+/* The windows of a stage, made when they are first asked for. */
+bool sg_windows_of(struct sg_plan *p, const struct sg_stage *s, struct sg_error *err) SG_MUST;
 
 /* ---- select and scope */
 
@@ -319,8 +373,10 @@ bool sg_sweep_notices(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* Fills p->now with the inputs of a node, without labels. */
 bool sg_sweep_now(struct sg_plan *p, const struct sg_stage *s, int64_t index,
                   struct sg_error *err) SG_MUST;
-/* Are they others than the receipt recorded? p->now has them. */
-bool sg_has_other_inputs(const struct sg_plan *p, const struct sg_stage *s, uint32_t id);
+/* Fills p->parts with them. */
+void sg_sweep_parts(struct sg_plan *p, const struct sg_stage *s, int64_t index);
+/* Are they others than the receipt recorded? p->parts has them. */
+bool sg_has_other_inputs(const struct sg_plan *p, uint32_t id);
 /* Receipts of a stage, of which all are needed to judge it, read again at once, where that pays:
  * none of its nodes is judged yet, all that they need is. The arena has what they came to. */
 bool sg_ahead_look(struct sg_plan *p, const struct sg_stage *s, struct sg_arena *a,

@@ -96,13 +96,22 @@ static void mark_holes(struct sg_plan *p)
     }
 }
 
+/* What a node needs has been marked, but for its last ones, with what the node before it does. */
 void sg_scope_needs(struct sg_plan *p, const struct sg_stage *s, int64_t index)
 {
     for (uint32_t k = 0; k < s->n_needs; k++) {
         struct sg_id_range r = sg_edge_ids(p, s, &p->edges[s->id.i][k], index);
+        struct sg_id_range *marked = &p->stages[s->id.i].marked[k];
+        uint32_t id = r.first;
 
-        for (uint32_t id = r.first; id < r.end; id++)
+        if (id >= marked->first && id <= marked->end)
+            id = marked->end;
+        else
+            *marked = r;
+        for (; id < r.end; id++)
             p->flags[id] |= SG_NODE_NEEDED;
+        if (marked->end < r.end)
+            marked->end = r.end;
     }
 }
 

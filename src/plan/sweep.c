@@ -84,27 +84,25 @@ bool sg_sweep_lacks(const struct sg_plan *p, const struct sg_need *n, uint32_t i
            p->verdict[id] != SG_VERDICT_RUN && p->verdict[id] != SG_VERDICT_BUSY;
 }
 
-/* What one input says about its user. */
-static void meet_input(const struct sg_plan *p, const struct sg_need *n, uint32_t id,
-                       struct sg_facts *f, unsigned char *met)
+/* What the inputs of one need say about their user. */
+static void meet_need(const struct sg_plan *p, const struct sg_need *n, uint32_t met,
+                      struct sg_facts *f, unsigned char *ret_met)
 {
-    uint16_t flags = p->flags[id];
-    enum sg_verdict v = (enum sg_verdict)p->verdict[id];
-
-    if ((flags & SG_NODE_HOLE) || sg_plan_is_early(p, n->of.i, id))
+    *ret_met = 0;
+    if (met == 0)
         return;
-    if (v == SG_VERDICT_RUN && !n->order_only && f->upstream == NULL)
+    if ((met & SG_MEET_BIT(SG_MEET_RUN)) && !n->order_only && f->upstream == NULL)
         f->upstream = need_stage(p, n);
-    if ((flags & SG_NODE_HELD) && !p->wait)
+    if ((met & SG_MEET_BIT(SG_MEET_HELD)) && !p->wait)
         f->input_held = true;
-    if (v == SG_VERDICT_BUSY && !n->optional)
+    if ((met & SG_MEET_BIT(SG_MEET_BUSY)) && !n->optional)
         f->input_held = true;
-    if (sg_sweep_lacks(p, n, id))
+    if ((met & SG_MEET_BIT(SG_MEET_LACKING)) && !n->optional)
         f->lacks = true;
-    if ((flags & SG_NODE_THERE) && v == SG_VERDICT_BLOCKED)
-        *met |= MET_BLOCKED;
-    if ((flags & SG_NODE_THERE) && (v == SG_VERDICT_DEBT || (flags & SG_NODE_STALE)))
-        *met |= MET_STALE;
+    if (met & SG_MEET_BIT(SG_MEET_BLOCKED))
+        *ret_met |= MET_BLOCKED;
+    if (met & (SG_MEET_BIT(SG_MEET_DEBT) | SG_MEET_BIT(SG_MEET_STALE)))
+        *ret_met |= MET_STALE;
 }
 
 /* A receipt of state done that is newer than a foreign marker; two foreign ones are not compared.
@@ -115,19 +113,37 @@ static bool is_later(const struct sg_plan *p, uint32_t input, int64_t than_ns)
            p->mtime_ns[input] > than_ns;
 }
 
+/* Meets the inputs of need k, and notes their sum. */
+static uint32_t meet(struct sg_plan *p, const struct sg_stage *s, uint32_t k,
+                     struct sg_id_range ids)
+{
+    const struct sg_edge *e = &p->edges[s->id.i][k];
+    struct sg_window *windows = p->stages[s->id.i].windows;
+    struct sg_sum sum;
+    uint32_t met = sg_window_meet(p, e->need->of.i, ids, windows != NULL ? &windows[k] : NULL,
+                                  e->need->order_only ? NULL : &sum);
+
+    if (!e->need->order_only)
+        p->parts[p->n_parts++] = (struct sg_digest_part){ e->text_hash, sum.n, sum.value };
+    return met;
+}
+
+void sg_sweep_parts(struct sg_plan *p, const struct sg_stage *s, int64_t index)
+{
+    p->n_parts = 0;
+    for (uint32_t k = 0; k < s->n_needs; k++)
+        (void)meet(p, s, k, sg_edge_ids(p, s, &p->edges[s->id.i][k], index));
+}
+
 static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                         struct sg_facts *f)
 {
+    p->n_parts = 0;
     for (uint32_t k = 0; k < s->n_needs; k++) {
         const struct sg_edge *e = &p->edges[s->id.i][k];
         struct sg_id_range ids = sg_edge_ids(p, s, e, index);
 
-        p->met[k] = 0;
-        for (uint32_t x = ids.first; x < ids.end; x++) {
-            if (p->flags[x] & SG_NODE_FRESH_IN)
-                continue;
-            meet_input(p, e->need, x, f, &p->met[k]);
-        }
+        meet_need(p, e->need, meet(p, s, k, ids), f, &p->met[k]);
         if (f->kind != SG_MARKER_FOREIGN || e->need->order_only)
             continue;
         for (uint32_t x = ids.first; x < ids.end && f->input == NULL; x++)
@@ -138,7 +154,7 @@ static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t ind
 
 /* ---- the receipt of one node against today */
 
-/* The list of inputs is lost: only the stamp can tell. */
+/* The list of inputs is lost: only the stamp can tell. p->now has those of today. */
 static void compare_stamp(struct sg_plan *p, const struct sg_stage *s, const struct sg_receipt *r,
                           struct sg_facts *f)
 {
@@ -173,8 +189,10 @@ static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t
     if (ok && m.kind != SG_MARKER_DONE && m.kind != SG_MARKER_ACCEPTED) {
         f->kind = m.kind; /* it changed since it was scanned */
     } else if (ok && r.inputs == NULL) {
-        compare_stamp(p, s, &r, f);
-        if (whole)
+        ok = sg_sweep_now(p, s, index, err);
+        if (ok)
+            compare_stamp(p, s, &r, f);
+        if (ok && whole)
             compare_lost(p, s, f);
     } else if (ok) {
         ok = sg_inputs_compare(p, s, index, &r, whole, &f->input, gone, err);
@@ -191,9 +209,7 @@ static bool compare_stamped(struct sg_plan *p, const struct sg_stage *s, int64_t
 {
     if (p->stages[s->id.i].has_recipe && !sg_recipe_change(p, p->recipe[id], &f->recipe, err))
         return false;
-    if (!sg_sweep_now(p, s, index, err))
-        return false;
-    if (!sg_has_other_inputs(p, s, id) || sg_ahead_take(p, s, id, f))
+    if (!sg_has_other_inputs(p, id) || sg_ahead_take(p, s, id, f))
         return true;
     return compare_receipt(p, s, index, id, f, err);
 }
@@ -336,7 +352,7 @@ static bool sweep_stage(struct sg_plan *p, uint32_t stage, struct sg_error *err)
     const struct sg_stage *s = sg_plan_stage_at(p, stage);
     const struct sg_plan_stage *v = &p->stages[stage].pub;
     struct sg_arena a = SG_ARENA_INIT;
-    bool ok = sg_ahead_look(p, s, &a, err);
+    bool ok = v->lo == v->hi || (sg_windows_of(p, s, err) && sg_ahead_look(p, s, &a, err));
 
     for (int64_t x = v->lo; ok && x < v->hi; x++)
         ok = judge_node(p, s, x, v->base + (uint32_t)(x - v->lo), err);
@@ -432,6 +448,8 @@ static bool sweep_component(struct sg_plan *p, const struct sg_stage_id *stages,
     struct walk w = { .p = p };
     bool ok = true;
 
+    for (uint32_t i = 0; ok && i < n; i++)
+        ok = sg_windows_of(p, sg_plan_stage_at(p, stages[i].i), err);
     for (uint32_t i = 0; ok && i < n; i++) {
         const struct sg_plan_stage *v = &p->stages[stages[i].i].pub;
         uint32_t end = v->base + (uint32_t)(v->hi - v->lo);
@@ -545,11 +563,24 @@ static void each_looked(struct sg_plan *p, looked_fn *fn)
     }
 }
 
+/* The inputs that no node before this one has. */
+static struct sg_id_range only_new(struct sg_window *w, struct sg_id_range ids)
+{
+    struct sg_id_range ret = ids;
+
+    if (ids.first >= w->first && ids.first <= w->end)
+        ret.first = ids.end < w->end ? ids.end : w->end;
+    w->first = ids.first;
+    w->end = ids.end;
+    return ret;
+}
+
 static void want_looked(struct sg_plan *p, uint32_t stage, uint32_t need, struct sg_id_range ids)
 {
     const struct sg_stage *of = sg_plan_stage_at(p, sg_plan_stage_at(p, stage)->needs[need].of.i);
     const struct sg_plan_stage *x = &p->stages[of->id.i].pub;
 
+    ids = only_new(&p->stages[stage].windows[need], ids);
     for (uint32_t id = ids.first; id < ids.end; id++)
         if ((p->flags[id] & (SG_NODE_LOOKED | SG_NODE_THERE | SG_NODE_OPEN)) ==
             (SG_NODE_LOOKED | SG_NODE_THERE)) {
@@ -560,28 +591,32 @@ static void want_looked(struct sg_plan *p, uint32_t stage, uint32_t need, struct
 
 static void tally_looked(struct sg_plan *p, uint32_t stage, uint32_t need, struct sg_id_range ids)
 {
-    bool stale = false, told = false;
+    uint32_t of = sg_plan_stage_at(p, stage)->needs[need].of.i;
+    uint32_t met = sg_window_meet(p, of, ids, &p->stages[stage].windows[need], NULL);
 
-    for (uint32_t id = ids.first; id < ids.end; id++) {
-        stale |= (p->flags[id] & SG_NODE_STALE) != 0;
-        told |= (p->flags[id] & SG_NODE_THERE) && p->verdict[id] == SG_VERDICT_DEBT;
-    }
-    p->stages[stage].tally[need].stale += stale && !told;
+    /* of what is debt the sweep has told */
+    p->stages[stage].tally[need].stale +=
+        (met & SG_MEET_BIT(SG_MEET_STALE)) && !(met & SG_MEET_BIT(SG_MEET_DEBT));
 }
 
 bool sg_sweep_looked(struct sg_plan *p, struct sg_error *err)
 {
     bool any = false;
 
+    sg_windows_forget(p);
     each_looked(p, want_looked);
     for (uint32_t id = 0; !any && id < p->n_nodes; id++)
         any = p->flags[id] & SG_NODE_OPEN;
     if (!any)
         return true;
+    sg_windows_forget(p);
     if (!sg_scan_more(p, err))
         return false;
     for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
         const struct sg_plan_stage *v = &p->stages[i].pub;
+
+        if (v->lo != v->hi && !sg_windows_of(p, sg_plan_stage_at(p, i), err))
+            return false;
 
         for (int64_t x = v->lo; x < v->hi; x++) {
             uint32_t id = v->base + (uint32_t)(x - v->lo);
@@ -593,6 +628,7 @@ bool sg_sweep_looked(struct sg_plan *p, struct sg_error *err)
                 return false;
         }
     }
+    sg_windows_forget(p);
     each_looked(p, tally_looked);
     return true;
 }

@@ -47,7 +47,7 @@
 
 #include "stagegraph/buf.h"
 
-#define MAGIC        "sgcache1"
+#define MAGIC        "sgcache2"
 #define BLOCK        4096
 #define RECORDS      63
 #define KIND_SHIFT   56

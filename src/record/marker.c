@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "stagegraph/arena.h"
+#include "stagegraph/digest.h"
 
 #include "record_impl.h"
 

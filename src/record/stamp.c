@@ -1,9 +1,9 @@
 /*
- * Stamps and digests: XXH3 over a message that is put together from fixed-size integers (64 bits,
+ * Stamps: XXH3 over a message that is put together from fixed-size integers (64 bits,
  * little-endian) and texts (their length, then their bytes). docs/formats.md, "Hashes".
  *
- * A plan asks for one or two a node, and nearly all messages are shorter than a page: those are
- * hashed in one go, which is several times faster than XXH3's stream. The result is the same.
+ * Nearly all messages are shorter than a page: those are hashed in one go, which is several times
+ * faster than XXH3's stream. The result is the same.
  */
 #include "stagegraph/marker.h"
 
@@ -90,20 +90,6 @@ struct sg_hash128 sg_stamp_of(struct sg_hash128 recipe, const struct sg_input *i
         h = XXH3_128bits(m.at, m.n);
     }
     return (struct sg_hash128){ .hi = h.high64, .lo = h.low64 };
-}
-
-/* The 128-bit stream serves for the 64-bit digest too: XXH3's state is the same for both. */
-uint64_t sg_inputs_digest(const struct sg_input *inputs, uint32_t n)
-{
-    struct message m;
-
-    m.long_ = false;
-    m.n = 0;
-    add_inputs(&m, inputs, n);
-    if (!m.long_)
-        return XXH3_64bits(m.at, m.n);
-    spill(&m);
-    return XXH3_64bits_digest(&m.state);
 }
 
 uint64_t sg_version_short(struct sg_hash128 version)

@@ -3,6 +3,7 @@
 
 #include "stagegraph/cache.h"
 #include "stagegraph/clock.h"
+#include "stagegraph/digest.h"
 #include "stagegraph/recipe.h"
 
 #include "counts.h"

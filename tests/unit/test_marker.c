@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "stagegraph/arena.h"
+#include "stagegraph/digest.h"
 #include "stagegraph/marker.h"
 
 #include "fake_store.h"

@@ -199,13 +199,15 @@ static void make_needs(struct model *m, struct stage *s, int self)
         if (n.of == self) { /* a chain */
             n.kind = OFFSET;
             n.hi = -1 - (int)chance(m, 2);
-            n.lo = n.hi - (int)chance(m, 2);
+            n.lo = n.hi - (int)chance(m, chance(m, 3) == 0 ? 12 : 2);
         } else {
             unsigned kind = chance(m, 4);
 
             n.kind = kind < 2 ? MEETS : kind == 2 ? OFFSET : LATEST;
             n.hi = -(int)chance(m, 3);
             n.lo = n.hi - (int)chance(m, 3);
+            if (chance(m, 3) == 0) /* a window that moves along */
+                n.lo -= (int)chance(m, 12);
         }
         if (n.kind == OFFSET && (s->unit == ONCE || x->unit == ONCE))
             continue;

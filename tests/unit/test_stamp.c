@@ -31,11 +31,9 @@ static void it_depends_on_recipe_needs_and_versions_in_order(void **state)
 
     (void)state;
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < i; k++) {
+        for (size_t k = 0; k < i; k++)
             assert_false(
                 sg_hash128_is(sg_stamp_of(recipe, sets[i], 2), sg_stamp_of(recipe, sets[k], 2)));
-            assert_true(sg_inputs_digest(sets[i], 2) != sg_inputs_digest(sets[k], 2));
-        }
         assert_false(sg_hash128_is(sg_stamp_of(recipe, sets[i], 2),
                                    sg_stamp_of((struct sg_hash128){ 7, 9 }, sets[i], 2)));
     }
@@ -49,7 +47,6 @@ static void it_does_not_depend_on_labels_and_needs_of_order_only(void **state)
     (void)state;
     b[1].from = "another";
     assert_true(sg_hash128_is(sg_stamp_of(recipe, a, 2), sg_stamp_of(recipe, b, 4)));
-    assert_true(sg_inputs_digest(a, 2) == sg_inputs_digest(b, 4));
 }
 
 static void the_message_is_the_documented_one(void **state)
@@ -64,7 +61,6 @@ static void the_message_is_the_documented_one(void **state)
     (void)state;
     assert_true(
         sg_hash128_is(sg_stamp_of(recipe, &in, 1), sg_hash128_of(message, sizeof(message))));
-    assert_true(sg_inputs_digest(&in, 1) == sg_hash64_of(message + 16, sizeof(message) - 16));
 }
 
 static void long_messages_hash_as_short_ones_do(void **state)
@@ -88,8 +84,7 @@ static void long_messages_hash_as_short_ones_do(void **state)
         at = 35;
         memcpy(message + at, v, n * sizeof(*v));
         at += n * sizeof(*v);
-        if (!sg_hash128_is(sg_stamp_of(recipe, &in, 1), sg_hash128_of(message, at)) ||
-            sg_inputs_digest(&in, 1) != sg_hash64_of(message + 16, at - 16))
+        if (!sg_hash128_is(sg_stamp_of(recipe, &in, 1), sg_hash128_of(message, at)))
             fail_msg("with %u versions", n);
     }
     free(v);
