@@ -65,11 +65,22 @@ void sg_cache_look_free(struct sg_cache_look *l); /* NULL is fine */
 bool sg_cache_find(const struct sg_cache *c, struct sg_cache_look *l, uint32_t stage, int64_t index,
                    const struct sg_ident *ident, struct sg_cached *ret);
 
-/* Every marker of a stage that the file knows, whatever became of it since, in no particular order;
- * fn returns false to stop. */
+/* Every marker of a stage and range that the file knows, whatever became of it since, in no
+ * particular order; fn returns false to stop. Reads the blocks of that range. */
 typedef bool sg_cache_walk_fn(void *ctx, int64_t index, enum sg_marker_kind kind,
                               struct sg_hash128 recipe);
-void sg_cache_walk(const struct sg_cache *c, uint32_t stage, sg_cache_walk_fn *fn, void *ctx);
+void sg_cache_walk(const struct sg_cache *c, uint32_t stage, struct sg_range in,
+                   sg_cache_walk_fn *fn, void *ctx);
+
+/* By which recipes the markers of a stage were made that the file knows, without going through
+ * them. False: it does not say. */
+struct sg_cache_made {
+    struct sg_hash128 recipe;
+    uint64_t n;
+    struct sg_range hull; /* of their indexes */
+};
+typedef bool sg_cache_made_fn(void *ctx, const struct sg_cache_made *m);
+bool sg_cache_made(const struct sg_cache *c, uint32_t stage, sg_cache_made_fn *fn, void *ctx);
 
 /*
  * Notes what a marker said that was read after `seen`, a time of the store's clock. One stage after

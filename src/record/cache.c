@@ -5,8 +5,10 @@
  *                         8 XXH3-64 of bytes 16 … 4095
  *                        16 XXH3-128 of store root, NUL, name of the graph (a hash has its
  *                           first half first)
- *                        32 number of blocks    40 number of extents    48 XXH3-64 of the extents
- *                        56 the store's root, for people; cut to fit, zeros behind it
+ *                        32 number of blocks    40 number of extents
+ *                        48 XXH3-64 of extents and tallies    56 number of tallies, or ff…ff: too
+ *                           many to be kept
+ *                        64 the store's root, for people; cut to fit, zeros behind it
  *   blocks   4096 bytes:  0 XXH3-64 of bytes 8 … 4095
  *                         8 key of the stage: XXH3-128 of its name, NUL, name of its calendar
  *                        24 number of the block: it has the partitions 63 * number and on
@@ -17,13 +19,15 @@
  *                        32 recipe  48 version, its first 64 bits  56 digest of the inputs
  *   extents    48 bytes:  0 key of a stage  16 number of its first block  24 how many in a row
  *                        32 the place of the first among the blocks of this file  40 zeros
+ *   tallies    64 bytes:  0 key of a stage  16 recipe  32 the first partition of it that was made
+ * by that recipe  40 the one behind the last  48 how many were  56 zeros; of kinds 1 and 2 alone
  *
  * Numbers are in the byte order of the machine: on one of the other order the version's digit may
  * be right, no checksum is. The extents are sorted by key, then number, and don't overlap.
  *
  * A block counts if and only if its checksum is right and it is of the stage and number that the
  * extents say; a record counts if and only if the identity in it is the marker's of now. A damaged
- * block is as good as none, and so is a file with a damaged head or damaged extents.
+ * block is as good as none, and so is a file with a damaged head, damaged extents or tallies.
  *
  * The blocks are read with pread and not mapped: damage has to be looked for in memory that nobody
  * else can change, a file cut short by somebody must not be a SIGBUS, and of ten years of hours 17
@@ -47,6 +51,8 @@
 
 #include "stagegraph/buf.h"
 
+#include "tally.h"
+
 #define MAGIC        "sgcache2"
 #define BLOCK        4096
 #define RECORDS      63
@@ -55,6 +61,7 @@
 #define HELD         64 /* blocks in memory before they are written */
 #define AGE_NS       (2 * SG_NS_PER_S)
 #define MANY_BLOCKS  ((uint64_t)1 << 40)
+#define NO_TALLIES   UINT64_MAX
 #define SAVE_TO_READ 32   /* a record costs 0.1 µs to write anew, a marker 5 µs to read */
 #define SAVE_TO_ASK  4096 /* or 0.4 ms and more, by requests */
 
@@ -62,8 +69,8 @@ struct head {
     char magic[8];
     uint64_t check;
     struct sg_hash128 key;
-    uint64_t n_blocks, n_extents, extents_check;
-    char root[BLOCK - 56];
+    uint64_t n_blocks, n_extents, ends_check, n_tallies;
+    char root[BLOCK - 64];
 };
 
 struct record {
@@ -91,6 +98,7 @@ struct extent {
 _Static_assert(sizeof(struct head) == BLOCK, "the head is as long as a block");
 _Static_assert(sizeof(struct block) == BLOCK, "no padding");
 _Static_assert(sizeof(struct extent) == 48, "no padding");
+_Static_assert(sizeof(struct sg_tally_row) == 64, "no padding");
 _Static_assert(SG_MARKER_DONE == 1 && SG_MARKER_ACCEPTED == 2 && SG_MARKER_FOREIGN == 4,
                "the format has these");
 
@@ -119,6 +127,8 @@ struct sg_cache {
     struct sg_hash128 key;
     int fd; /* of the old file; -1: none */
     struct extents old;
+    const struct sg_tally_row *made; /* behind them in memory too; NULL: the file does not say */
+    size_t n_made;
     uint64_t n_old_blocks;
     struct stage *stages;
     uint32_t n_stages;
@@ -133,6 +143,7 @@ struct sg_cache {
     int tmp_fd;         /* -1: not made yet */
     uint64_t n_written; /* blocks, before those that are held */
     struct extents new; /* of all of them */
+    struct sg_tally tally;
 };
 
 /* ---- the old file */
@@ -170,26 +181,34 @@ static uint64_t block_check(const struct block *b)
     return sg_hash64_of((const char *)b + 8, sizeof(*b) - 8);
 }
 
-/* The extents of the file, or none. */
-static void read_extents(struct sg_cache *c)
+/* The extents and tallies of the file, or none. */
+static void read_ends(struct sg_cache *c)
 {
     struct head h;
     struct stat st;
-    uint64_t bytes;
+    uint64_t extents, bytes;
 
     if (!read_at(c->fd, &h, sizeof(h), 0) || memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0 ||
         head_check(&h) != h.check || !sg_hash128_is(h.key, c->key) || h.n_blocks > MANY_BLOCKS ||
-        h.n_extents > h.n_blocks || fstat(c->fd, &st) != 0)
+        h.n_extents > h.n_blocks || (h.n_tallies > SG_TALLY_MOST && h.n_tallies != NO_TALLIES) ||
+        fstat(c->fd, &st) != 0)
         return;
-    bytes = h.n_extents * sizeof(struct extent);
+    extents = h.n_extents * sizeof(struct extent);
+    bytes = extents;
+    if (h.n_tallies != NO_TALLIES)
+        bytes += h.n_tallies * sizeof(struct sg_tally_row);
     if ((uint64_t)st.st_size != place(h.n_blocks) + bytes)
         return;
     c->old.at = malloc(bytes + 1);
     if (c->old.at == NULL || !read_at(c->fd, c->old.at, bytes, place(h.n_blocks)) ||
-        sg_hash64_of(c->old.at, bytes) != h.extents_check)
+        sg_hash64_of(c->old.at, bytes) != h.ends_check)
         return;
     c->old.n = h.n_extents;
     c->n_old_blocks = h.n_blocks;
+    if (h.n_tallies == NO_TALLIES)
+        return;
+    c->made = (const struct sg_tally_row *)(const void *)(c->old.at + c->old.n);
+    c->n_made = h.n_tallies;
 }
 
 static bool read_block(const struct sg_cache *c, struct sg_hash128 key, int64_t number, uint64_t at,
@@ -289,7 +308,7 @@ bool sg_cache_open(const char *state, const char *root, const char *graph, struc
     }
     c->fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (c->fd >= 0)
-        read_extents(c);
+        read_ends(c);
     *ret = c;
     return true;
 }
@@ -309,6 +328,7 @@ void sg_cache_close(struct sg_cache *c)
     free(c->root);
     free(c->old.at);
     free(c->new.at);
+    sg_tally_done(&c->tally);
     free(c->stages);
     free(c->held);
     free(c);
@@ -399,28 +419,49 @@ bool sg_cache_find(const struct sg_cache *c, struct sg_cache_look *l, uint32_t s
     return true;
 }
 
-static bool walk_block(const struct block *b, sg_cache_walk_fn *fn, void *ctx)
+static bool walk_block(const struct block *b, struct sg_range in, sg_cache_walk_fn *fn, void *ctx)
 {
     for (unsigned i = 0; i < RECORDS; i++) {
         const struct record *r = &b->records[i];
         uint64_t kind = r->len_kind >> KIND_SHIFT;
+        int64_t index = b->number * RECORDS + i;
 
-        if (kind != 0 && !fn(ctx, b->number * RECORDS + i, (enum sg_marker_kind)kind, r->recipe))
+        if (kind != 0 && index >= in.first && index < in.end &&
+            !fn(ctx, index, (enum sg_marker_kind)kind, r->recipe))
             return false;
     }
     return true;
 }
 
-void sg_cache_walk(const struct sg_cache *c, uint32_t stage, sg_cache_walk_fn *fn, void *ctx)
+void sg_cache_walk(const struct sg_cache *c, uint32_t stage, struct sg_range in,
+                   sg_cache_walk_fn *fn, void *ctx)
 {
     const struct stage *s = &c->stages[stage];
+    unsigned at;
+    int64_t first = number_of(in.first, &at), last = number_of(in.end - 1, &at);
     struct block b;
 
-    for (size_t k = 0; k < s->n_old; k++)
-        for (uint64_t i = 0; i < s->old[k].n; i++)
-            if (read_block(c, s->key, s->old[k].first + (int64_t)i, s->old[k].at + i, &b) &&
-                !walk_block(&b, fn, ctx))
+    for (size_t k = 0; in.first < in.end && k < s->n_old; k++) {
+        const struct extent *e = &s->old[k];
+        uint64_t i = first > e->first ? (uint64_t)(first - e->first) : 0;
+
+        for (; i < e->n && e->first + (int64_t)i <= last; i++)
+            if (read_block(c, s->key, e->first + (int64_t)i, e->at + i, &b) &&
+                !walk_block(&b, in, fn, ctx))
                 return;
+    }
+}
+
+bool sg_cache_made(const struct sg_cache *c, uint32_t stage, sg_cache_made_fn *fn, void *ctx)
+{
+    for (size_t i = 0; c->made != NULL && i < c->n_made; i++) {
+        const struct sg_tally_row *r = &c->made[i];
+        struct sg_cache_made m = { .recipe = r->recipe, .n = r->n, .hull = { r->first, r->end } };
+
+        if (sg_hash128_is(r->stage, c->stages[stage].key) && !fn(ctx, &m))
+            break;
+    }
+    return c->made != NULL;
 }
 
 /* ---- what is new */
@@ -462,12 +503,38 @@ static bool write_at(int fd, const void *from, size_t n, uint64_t offset)
     return true;
 }
 
+/* By which recipes its partitions were made: nearly always by one. */
+static void count_block(struct sg_cache *c, const struct block *b)
+{
+    struct sg_tally_row run = { .stage = b->key };
+
+    for (unsigned i = 0; i < RECORDS; i++) {
+        const struct record *r = &b->records[i];
+        uint64_t kind = r->len_kind >> KIND_SHIFT;
+        int64_t index = b->number * RECORDS + i;
+
+        if (kind != SG_MARKER_DONE && kind != SG_MARKER_ACCEPTED)
+            continue;
+        if (run.n == 0 || !sg_hash128_is(run.recipe, r->recipe)) {
+            if (run.n != 0)
+                sg_tally_add(&c->tally, &run);
+            run = (struct sg_tally_row){ .stage = b->key, .recipe = r->recipe, .first = index };
+        }
+        run.n++;
+        run.end = index + 1;
+    }
+    if (run.n != 0)
+        sg_tally_add(&c->tally, &run);
+}
+
 static bool write_held(struct sg_cache *c)
 {
     if (c->tmp_fd < 0 && !open_tmp(c))
         return false;
-    for (size_t i = 0; i < c->n_held; i++)
+    for (size_t i = 0; i < c->n_held; i++) {
+        count_block(c, &c->held[i]);
         c->held[i].check = block_check(&c->held[i]);
+    }
     if (!write_at(c->tmp_fd, c->held, c->n_held * sizeof(*c->held), place(c->n_written)))
         return false;
     c->n_written += c->n_held;
@@ -630,14 +697,22 @@ static bool write_ends(struct sg_cache *c)
     struct head h = {
         .magic = MAGIC, .key = c->key, .n_blocks = c->n_written, .n_extents = c->new.n
     };
-    size_t bytes = c->new.n * sizeof(*c->new.at);
+    size_t extents = c->new.n * sizeof(*c->new.at), rows = c->tally.n * sizeof(*c->tally.rows);
+    struct sg_buf ends = SG_BUF_INIT;
+    struct sg_error ignored = SG_ERROR_INIT;
+    bool ok;
 
     qsort(c->new.at, c->new.n, sizeof(*c->new.at), compare_extents);
-    h.extents_check = sg_hash64_of(c->new.at, bytes);
+    h.n_tallies = c->tally.lost ? NO_TALLIES : c->tally.n;
+    ok = sg_buf_add(&ends, c->new.at, extents, &ignored) &&
+         (c->tally.lost || rows == 0 || sg_buf_add(&ends, c->tally.rows, rows, &ignored));
+    h.ends_check = sg_hash64_of(ends.at, ends.len);
     (void)snprintf(h.root, sizeof(h.root), "%s", c->root); /* for people, cut or not */
     h.check = head_check(&h);
-    return write_at(c->tmp_fd, c->new.at, bytes, place(c->n_written)) &&
-           write_at(c->tmp_fd, &h, sizeof(h), 0);
+    ok = ok && write_at(c->tmp_fd, ends.at, ends.len, place(c->n_written)) &&
+         write_at(c->tmp_fd, &h, sizeof(h), 0);
+    sg_buf_done(&ends);
+    return ok;
 }
 
 bool sg_cache_save(struct sg_cache *c)

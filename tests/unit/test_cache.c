@@ -84,7 +84,7 @@ static struct sg_cached marker(uint32_t stage, int64_t index, uint64_t version)
                                           .ctime_ns = seen.ns - INT64_C(900000000000) },
                                .kind = SG_MARKER_DONE,
                                .version = salt * 3 + 1,
-                               .recipe = { salt * 5, stage },
+                               .recipe = { 5 + version, stage },
                                .inputs = salt | 1 };
 }
 
@@ -286,6 +286,121 @@ static void saving_again_keeps_what_nothing_new_came_to(void **state)
     assert_int_equal(known(0, 0, 1000, 1), 1000 - 10 - 5 - 1);
 }
 
+/* ---- by which recipes */
+
+static bool add_made(void *ctx, const struct sg_cache_made *m)
+{
+    size_t n = strlen(ctx);
+
+    (void)snprintf((char *)ctx + n, 300 - n, "%d: %d of %d..%d ", (int)m->recipe.hi, (int)m->n,
+                   (int)m->hull.first, (int)m->hull.end);
+    return true;
+}
+
+/* "6: 10 of 0..100 ", for each recipe of a stage. */
+static void assert_made(uint32_t stage, const char *what)
+{
+    struct sg_cache *c = open_cache();
+    char text[300] = "";
+
+    assert_true(sg_cache_made(c, stage, add_made, text));
+    sg_cache_close(c);
+    assert_string_equal(text, what);
+}
+
+static void it_counts_markers_by_stage_and_recipe(void **state)
+{
+    (void)state;
+    save(0, 0, 1000, 1);
+    save(1, -50, 50, 1);
+    assert_made(0, "6: 1000 of 0..1000 ");
+    assert_made(1, "6: 100 of -50..50 ");
+    save(0, 500, 700, 2); /* instead of others, and more */
+    save(0, 990, 1010, 2);
+    assert_made(0, "6: 790 of 0..990 7: 220 of 500..1010 ");
+    save(0, 0, 1010, 3);
+    assert_made(0, "8: 1010 of 0..1010 ");
+    assert_made(1, "6: 100 of -50..50 ");
+}
+
+static void foreign_markers_have_no_recipe(void **state)
+{
+    struct sg_cache *c = open_cache();
+
+    (void)state;
+    for (int64_t x = 0; x < 300; x++) {
+        struct sg_cached m = marker(0, x, 1);
+
+        m.kind = x % 3 == 0 ? SG_MARKER_FOREIGN : x % 3 == 1 ? SG_MARKER_ACCEPTED : SG_MARKER_DONE;
+        sg_cache_add(c, 0, x, &m, seen);
+    }
+    assert_true(sg_cache_save(c));
+    sg_cache_close(c);
+    assert_made(0, "6: 200 of 1..300 ");
+}
+
+static void of_very_many_recipes_it_says_nothing(void **state)
+{
+    struct sg_cache *c = open_cache();
+    char text[300] = "";
+
+    (void)state;
+    for (int64_t x = 0; x < 1025; x++) {
+        struct sg_cached m = marker(0, x, 1);
+
+        m.recipe.lo = (uint64_t)x;
+        sg_cache_add(c, 0, x, &m, seen);
+    }
+    assert_true(sg_cache_save(c));
+    sg_cache_close(c);
+    c = open_cache();
+    assert_false(sg_cache_made(c, 0, add_made, text));
+    assert_string_equal(text, "");
+    sg_cache_close(c);
+    save(0, 0, 1025, 1); /* and then it does again */
+    assert_made(0, "6: 1025 of 0..1025 ");
+}
+
+static bool add_index(void *ctx, int64_t index, enum sg_marker_kind kind, struct sg_hash128 recipe)
+{
+    int64_t *hull = ctx;
+
+    (void)recipe;
+    assert_int_equal(kind, SG_MARKER_DONE);
+    hull[0] = index < hull[0] ? index : hull[0];
+    hull[1] = index > hull[1] ? index : hull[1];
+    hull[2]++;
+    return true;
+}
+
+static void a_range_of_it_can_be_gone_through(void **state)
+{
+    static const int64_t rows[][5] = {
+        /* from, to, and what is found: first, last, how many */
+        { INT64_MIN, INT64_MAX, -100, 4999, 1100 },
+        { 10, 20, 10, 19, 10 },
+        { 62, 64, 62, 63, 2 },
+        { -5, 5, -5, 4, 10 },
+        { 800, 5000, 800, 4999, 200 },
+        { 2000, 3000, INT64_MAX, INT64_MIN, 0 },
+        { 7, 7, INT64_MAX, INT64_MIN, 0 },
+        { INT64_MAX, 3, INT64_MAX, INT64_MIN, 0 },
+    };
+    struct sg_cache *c;
+
+    (void)state;
+    save(0, -100, 900, 1);
+    save(0, 4900, 5000, 1);
+    c = open_cache();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t hull[3] = { INT64_MAX, INT64_MIN, 0 };
+
+        sg_cache_walk(c, 0, (struct sg_range){ rows[i][0], rows[i][1] }, add_index, hull);
+        assert_true(hull[0] == rows[i][2] && hull[1] == rows[i][3] && hull[2] == rows[i][4]);
+    }
+    sg_cache_close(c);
+}
+
 /* ---- damage */
 
 /* The file's bytes, to be freed. */
@@ -311,7 +426,7 @@ static void whatever_byte_is_damaged_nothing_wrong_is_known(void **state)
     save(0, 0, 120, 1);
     save(1, 63, 126, 1);
     text = slurp(&n);
-    assert_int_equal(n, 4096 * 4 + 2 * 48);
+    assert_int_equal(n, 4096 * 4 + 2 * 48 + 2 * 64);
     fd = open(scratch_path(&dir, file), O_WRONLY);
     for (size_t at = 0; at < n; at++) {
         char damaged = (char)(text[at] ^ 1 << at % 8);
@@ -342,7 +457,7 @@ static void wherever_it_is_cut_nothing_wrong_is_known(void **state)
     text = slurp(&n);
     for (size_t len = n - 1; len != 0; len--) {
         assert_int_equal(truncate(scratch_path(&dir, file), (off_t)len), 0);
-        assert_int_equal(known(0, 0, 120, 1), 0); /* the extents are at the end */
+        assert_int_equal(known(0, 0, 120, 1), 0); /* the extents are near the end */
     }
     scratch_write_bytes(&dir, file, text, n);
     assert_int_equal(known(0, 0, 120, 1), 120);
@@ -545,6 +660,10 @@ int main(void)
         TEST(what_was_added_is_found_again),
         TEST(another_identity_is_not_known),
         TEST(what_a_plan_may_not_rely_on_is_left_out),
+        TEST(it_counts_markers_by_stage_and_recipe),
+        TEST(foreign_markers_have_no_recipe),
+        TEST(of_very_many_recipes_it_says_nothing),
+        TEST(a_range_of_it_can_be_gone_through),
         TEST(another_store_graph_stage_or_calendar_is_not_known),
         TEST(saving_again_keeps_what_nothing_new_came_to),
         TEST(whatever_byte_is_damaged_nothing_wrong_is_known),
