@@ -11,7 +11,7 @@
 
 #include "stagegraph/claim.h"
 
-#define BATCH 32768u /* nodes whose paths are in memory at a time */
+#define BATCH 65536u /* nodes whose markers are looked at before what is new goes to the cache */
 #define FEW   16u    /* nodes that are read without a look at which are there */
 #define SOME  64u    /* nodes whose own identities are asked for, where that costs a request */
 
@@ -32,6 +32,8 @@ struct scan_batch {
     struct sg_buf *texts; /* the paths, one buffer a chunk */
     struct sg_buf *notes; /* the same: what the cache did not know */
     size_t n, grain;
+    size_t before; /* items of the whole batch before these */
+    bool looked;   /* the entries say what is there */
 };
 
 /* What a marker said, for the cache. */
@@ -320,7 +322,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
     chunk_cache_open(b, first, &cache);
     for (size_t i = first; ok && i < end; i++) {
         const struct sg_stage *s = sg_plan_stage_at(b->p, b->items[i].stage);
-        const struct sg_entry *entry = b->n > FEW ? &b->entries[i] : NULL;
+        const struct sg_entry *entry = b->looked ? &b->entries[i] : NULL;
         struct sg_marker m = { .kind = SG_MARKER_ABSENT };
         int64_t index = item_index(b, &b->items[i]);
 
@@ -331,7 +333,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
                 note_time(b->p);
             ok = get_marker(b->p, b->paths[i], s, index, entry, &dir, &m, err);
             if (ok && noted)
-                note_marker(&cache, i, &m);
+                note_marker(&cache, b->before + i, &m);
         }
         b->receipts[i] = ok && sg_marker_is_receipt(m.kind);
         b->found[i] = (struct sg_entry){ .kind = entry_kind(m.kind), .ident = m.ident };
@@ -376,21 +378,56 @@ static bool look_at_markers(struct scan_batch *b, struct sg_error *err)
 {
     struct sg_store *store = b->p->c.store;
 
-    if (b->n <= FEW)
+    if (!b->looked)
         return true;
     return b->p->cache != NULL && b->n > SOME
                ? sg_store_look_many(store, b->paths, b->n, b->entries, err)
                : sg_store_stat_many(store, b->paths, b->n, b->entries, err);
 }
 
+/* Where nobody waits for answers, a chunk goes all the way at once: its paths are still in the
+ * processor's cache when they are looked at, and no thread waits for another. */
+static bool scan_chunk(void *ctx, size_t first, size_t end, struct sg_error *err)
+{
+    const struct scan_batch *b = ctx;
+    struct sg_entry entries[SG_CHUNK], found[SG_CHUNK];
+    const char *paths[SG_CHUNK];
+    bool receipts[SG_CHUNK], ok;
+    struct sg_buf text = SG_BUF_INIT;
+    struct scan_batch own = { .p = b->p,
+                              .items = &b->items[first],
+                              .entries = entries,
+                              .found = found,
+                              .paths = paths,
+                              .receipts = receipts,
+                              .texts = &text,
+                              .notes = &b->notes[first / b->grain],
+                              .n = end - first,
+                              .grain = SG_CHUNK,
+                              .before = first,
+                              .looked = true };
+
+    ok = write_paths(&own, 0, own.n, err) && look_at_markers(&own, err) &&
+         read_markers(&own, 0, own.n, err);
+    sg_buf_done(&text);
+    return ok;
+}
+
 static bool scan_marker_batch(struct scan_batch *b, struct sg_error *err)
 {
     struct sg_store *store = b->p->c.store;
 
+    b->looked = b->n > FEW;
+    if (b->looked && b->grain == SG_CHUNK) {
+        if (!sg_in_chunks(store, b->n, scan_chunk, b, err))
+            return false;
+        keep_notes(b);
+        return true;
+    }
     if (!sg_in_chunks(store, b->n, write_paths, b, err) || !look_at_markers(b, err) ||
         !sg_in_chunks(store, b->n, read_markers, b, err))
         return false;
-    if (b->n > FEW)
+    if (b->looked)
         sg_store_receipts(store, b->paths, b->entries, b->found, b->receipts, b->n);
     keep_notes(b);
     return true;

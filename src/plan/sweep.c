@@ -315,7 +315,8 @@ static bool judge_asked(struct sg_plan *p, const struct sg_stage *s, int64_t ind
         p->flags[id] |= SG_NODE_FRESH_IN;
     count(p, &p->stages[s->id.i].pub, &j);
     tally(p, s, id, &j);
-    return sg_plan_detail(p, j.detail, &p->detail[id], err);
+    /* mostly none, and no page of the array is touched then */
+    return j.detail[0] == '\0' || sg_plan_detail(p, j.detail, &p->detail[id], err);
 }
 
 /* Not asked, but its users take it as it is: is it stale by itself? */

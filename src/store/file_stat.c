@@ -18,8 +18,8 @@
 
 /*
  * One call of sg_store_stat_many(): the threads take pieces until there are none. Tried and left:
- * statx() with a mask of the fields needed (2 % slower on ext4), and a descriptor of the directory
- * that neighbours share, so that the kernel walks two names instead of four (5 % faster).
+ * statx() with a mask of the fields needed (2 % slower on ext4), and io_uring (half as fast, for
+ * the kernel hands each statx to a thread).
  */
 struct many {
     const char *const *paths;
@@ -33,20 +33,78 @@ struct many {
     struct sg_error *err;
 };
 
-static bool stat_one(struct many *m, const char *path, struct sg_entry *ret)
-{
-    struct stat st;
+/*
+ * What the directories of neighbours lie in ("bronze/dt=2024-01-01" of 24 hours), opened by one
+ * thread while it has them: from there the kernel walks two names instead of four, and counts the
+ * use of a descriptor that no other core has. 5 to 8 % of the whole.
+ */
+struct parent {
+    char path[PATH_MAX];
+    size_t len; /* 0: none */
+    int fd;     /* -1: it can't be opened; then all goes from the root */
+};
 
-    if (fstatat(m->root_fd, path, &st, AT_EMPTY_PATH) == 0) {
-        *ret = sg_file_entry(&st);
+static bool is_in(const struct parent *p, const char *path)
+{
+    return strncmp(path, p->path, p->len) == 0 && path[p->len] == '/';
+}
+
+/* Without the last two names; 0: there are no more. */
+static size_t parent_len(const char *path)
+{
+    const char *end = strrchr(path, '/');
+
+    while (end != NULL && end > path && end[-1] != '/')
+        end--;
+    return end == NULL || end == path ? 0 : (size_t)(end - 1 - path);
+}
+
+static void leave(struct parent *p)
+{
+    if (p->len != 0 && p->fd >= 0)
+        close(p->fd);
+    p->len = 0;
+}
+
+/* Where the path is best looked for, with what is left of it; next is the path behind it, or NULL.
+ */
+static int from_where(const struct many *m, struct parent *p, const char *path, const char *next,
+                      const char **ret_rest)
+{
+    size_t len;
+
+    if (p->len == 0 || !is_in(p, path)) {
+        leave(p);
+        len = parent_len(path);
+        if (len == 0 || len >= PATH_MAX || next == NULL || strncmp(path, next, len + 1) != 0) {
+            *ret_rest = path;
+            return m->root_fd;
+        }
+        memcpy(p->path, path, len);
+        p->path[len] = '\0';
+        p->len = len;
+        p->fd = openat(m->root_fd, p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    *ret_rest = p->fd >= 0 ? path + p->len + 1 : path;
+    return p->fd >= 0 ? p->fd : m->root_fd;
+}
+
+static bool stat_one(struct many *m, struct parent *p, size_t i, const char *next)
+{
+    const char *rest;
+    struct stat st;
+    int fd = from_where(m, p, m->paths[i], next, &rest);
+
+    if (fstatat(fd, rest, &st, AT_EMPTY_PATH) == 0) {
+        m->ret[i] = sg_file_entry(&st);
         return true;
     }
-    *ret = (struct sg_entry){ .kind = SG_ENTRY_ABSENT };
+    m->ret[i] = (struct sg_entry){ .kind = SG_ENTRY_ABSENT };
     if (sg_file_is_absent(errno))
         return true;
     pthread_mutex_lock(&m->lock);
     if (!atomic_exchange(&m->failed, true))
-        sg_error_set(m->err, SG_ERROR_STORE, errno, "stat %s/%s", m->root, path);
+        sg_error_set(m->err, SG_ERROR_STORE, errno, "stat %s/%s", m->root, m->paths[i]);
     pthread_mutex_unlock(&m->lock);
     return false;
 }
@@ -54,16 +112,19 @@ static bool stat_one(struct many *m, const char *path, struct sg_entry *ret)
 static void *stat_pieces(void *ctx)
 {
     struct many *m = ctx;
+    struct parent p;
     size_t i, end;
 
+    p.len = 0; /* nothing else of it is looked at before it is set */
     while (!atomic_load_explicit(&m->failed, memory_order_relaxed)) {
         i = atomic_fetch_add(&m->next, PATHS_A_PIECE);
         if (i >= m->n)
             break;
         end = m->n - i < PATHS_A_PIECE ? m->n : i + PATHS_A_PIECE;
-        while (i < end && stat_one(m, m->paths[i], &m->ret[i]))
+        while (i < end && stat_one(m, &p, i, i + 1 < end ? m->paths[i + 1] : NULL))
             i++;
     }
+    leave(&p);
     return NULL;
 }
 

@@ -123,6 +123,59 @@ static void stat_many_on_threads_gives_each_path_its_own_answer(void **state)
     free(many);
 }
 
+/* Neighbours are looked for from what they lie in: each may be the first of it, or the last. */
+static void stat_many_finds_the_same_whatever_the_neighbours_are(void **state)
+{
+    static const char *const around[] = {
+        "s/dt=1/hr=0/_S",
+        "s/dt=1/hr=1/_S",
+        "s/dt=1/hr=1/deep/_S",
+        "s/dt=1",
+        "s/dt=1/_S",
+        "s/dt=12/hr=0/_S",
+        "s/dt=none/hr=0/_S",
+        "s/dt=none/hr=1/_S",
+        "file/hr=0/_S",
+        "file/hr=1/_S",
+        "link/hr=0/_S",
+        "link/hr=1/_S",
+        "nowhere/x/_S",
+        "nowhere/y/_S",
+        "top",
+        "s",
+        "s/dt=1/hr=2/_S",
+        "loop/dt=1/hr=0/_S",
+        "loop/dt=1/hr=1/_S",
+        "",
+    };
+    enum { N = sizeof(around) / sizeof(around[0]) };
+    struct sg_entry alone[N], many[3];
+
+    (void)state;
+    scratch_write(&dir, "s/dt=1/hr=0/_S", "0");
+    scratch_write(&dir, "s/dt=1/hr=1/_S", "11");
+    scratch_write(&dir, "s/dt=1/hr=1/deep/_S", "deep");
+    scratch_write(&dir, "s/dt=1/_S", "the day's");
+    scratch_write(&dir, "s/dt=12/hr=0/_S", "another day");
+    scratch_write(&dir, "file", "no directory");
+    scratch_write(&dir, "top", "at the top");
+    assert_int_equal(symlink("s/dt=1", scratch_path(&dir, "link")), 0);
+    assert_int_equal(symlink("s", scratch_path(&dir, "loop")), 0);
+    assert_int_equal(symlink("gone", scratch_path(&dir, "nowhere")), 0);
+    for (size_t i = 0; i < N; i++)
+        OK(sg_store_stat(store, around[i], &alone[i], &err));
+    for (size_t i = 0; i < N * N * N; i++) {
+        const size_t at[] = { i / N / N, i / N % N, i % N };
+        const char *const paths[] = { around[at[0]], around[at[1]], around[at[2]] };
+
+        OK(sg_store_stat_many(store, paths, 3, many, &err));
+        for (size_t k = 0; k < 3; k++)
+            if (!is_same(&many[k], &alone[at[k]]))
+                fail_msg("%s behind %s and %s", paths[k], paths[k == 0 ? 1 : 0],
+                         paths[k == 2 ? 1 : 2]);
+    }
+}
+
 static void a_root_that_is_not_there_reads_as_empty(void **state)
 {
     const char *paths[] = { "a", "b/c" };
@@ -652,6 +705,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stat_tells_files_directories_and_what_is_not_there),
         cmocka_unit_test(stat_many_on_threads_gives_each_path_its_own_answer),
+        cmocka_unit_test(stat_many_finds_the_same_whatever_the_neighbours_are),
         cmocka_unit_test(a_root_that_is_not_there_reads_as_empty),
         cmocka_unit_test(a_root_that_is_no_directory_is_an_error_of_the_store),
         cmocka_unit_test(list_gives_every_child_once),

@@ -291,7 +291,7 @@ static void a_damaged_cache_changes_nothing(void **state)
     without = plan_without(&w);
     (void)snprintf(path, sizeof(path), "%s", cache_path(&w));
     assert_true(sg_files_read(path, &good, &found, &err) && found);
-    assert_int_equal(good.len, 7 * 4096 + 2 * 48);
+    assert_int_equal(good.len, 7 * 4096 + 2 * 48 + 2 * 64);
     for (size_t at = 0; at < good.len; at += 397) {
         struct sg_span cut = { good.at, at };
         unsigned n;
