@@ -170,6 +170,7 @@ struct sg_plan {
     bool no_claims;                      /* they are not looked at */
 
     struct sg_cache *cache; /* of markers, while the store is scanned; or NULL */
+    bool borrows;           /* a decision's: nothing is put there */
     struct sg_wall seen;    /* the store's time before a marker was read; 0: nobody asked */
 
     pthread_mutex_t lock; /* recipes, `seen` and the arena, while markers are read */
@@ -189,9 +190,9 @@ struct sg_plan {
     struct sg_debt_count *outside; /* by stage and reason; NULL: nobody looked */
     struct sg_input *now;          /* room for the needs of one node */
     struct sg_digest_part *parts;  /* the same: those that count, as they are now */
-    uint32_t n_parts;
-    unsigned char *met;           /* the same: what the walk over the inputs met at each need */
-    struct sg_compared *compared; /* of the stage that is swept, by node; or none */
+    uint32_t n_parts, met_parts;   /* what holds of some input of these */
+    unsigned char *met;            /* the same: what the walk over the inputs met at each need */
+    struct sg_compared *compared;  /* of the stage that is swept, by node; or none */
     size_t n_compared;
     struct sg_buf spare; /* versions of ranges with holes in them */
 };
@@ -236,6 +237,7 @@ enum sg_meet {
     SG_MEET_BLOCKED, /* it is there, and blocked */
     SG_MEET_DEBT,    /* it is there, and stale, and nobody asked */
     SG_MEET_STALE,   /* the same, and it was only looked at */
+    SG_MEET_ABSENT,  /* it has no version, whatever the reason */
     SG_MEETS
 };
 #define SG_MEET_BIT(m) (1u << (m))

@@ -109,7 +109,7 @@ static void chunk_cache_open(struct scan_batch *b, size_t first, struct chunk_ca
         return;
     ret->look = sg_cache_look_new();
     ret->notes = &b->notes[first / b->grain];
-    ret->keeps = sg_cache_may_pay(ret->cache, b->p->n_nodes);
+    ret->keeps = !b->p->borrows && sg_cache_may_pay(ret->cache, b->p->n_nodes);
     sg_buf_clear(ret->notes);
 }
 
@@ -118,12 +118,14 @@ static bool may_be_file(const struct sg_entry *e)
     return e->kind == SG_ENTRY_FILE || e->kind == SG_ENTRY_UNSEEN;
 }
 
-static bool is_cached(const struct chunk_cache *c, const struct scan_item *i, int64_t index,
-                      const struct sg_entry *entry, struct sg_marker *ret)
+static bool is_cached(const struct sg_plan *p, const struct chunk_cache *c,
+                      const struct scan_item *i, int64_t index, const struct sg_entry *entry,
+                      struct sg_marker *ret)
 {
     struct sg_cached m;
 
-    if (c->cache == NULL || entry == NULL || !may_be_file(entry) ||
+    if (c->cache == NULL || (p->whole != NULL && p->whole_node == i->node) || entry == NULL ||
+        !may_be_file(entry) ||
         !sg_cache_find(c->cache, c->look, i->stage, index, &entry->ident, &m))
         return false;
     *ret = (struct sg_marker){ .kind = m.kind,
@@ -326,7 +328,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
         struct sg_marker m = { .kind = SG_MARKER_ABSENT };
         int64_t index = item_index(b, &b->items[i]);
 
-        if (!is_cached(&cache, &b->items[i], index, entry, &m)) {
+        if (!is_cached(b->p, &cache, &b->items[i], index, entry, &m)) {
             bool noted = cache.keeps && entry != NULL && may_be_file(entry);
 
             if (noted && cache.notes->len == 0)
@@ -772,11 +774,6 @@ static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
     return true;
 }
 
-bool sg_scan(struct sg_plan *p, struct sg_error *err)
-{
-    return scan(p, true, err);
-}
-
 static bool open_cache(struct sg_plan *p, struct sg_error *err)
 {
     const struct sg_graph *g = p->c.graph;
@@ -789,6 +786,20 @@ static bool open_cache(struct sg_plan *p, struct sg_error *err)
     }
     if (ok && p->cache != NULL && sg_store_threads(p->c.store) != 0)
         sg_cache_set_dear(p->cache);
+    return ok;
+}
+
+/* An attempt on a node with a year of inputs looks at them twice: what the cache knows of each, as
+ * it is now, need not be read. */
+bool sg_scan(struct sg_plan *p, struct sg_error *err)
+{
+    const bool many = p->n_nodes > SOME && sg_store_threads(p->c.store) == 0;
+    bool ok;
+
+    p->borrows = true;
+    ok = (!many || open_cache(p, err)) && scan(p, true, err);
+    sg_cache_close(p->cache);
+    p->cache = NULL;
     return ok;
 }
 

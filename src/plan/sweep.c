@@ -123,14 +123,16 @@ static uint32_t meet(struct sg_plan *p, const struct sg_stage *s, uint32_t k,
     uint32_t met = sg_window_meet(p, e->need->of.i, ids, windows != NULL ? &windows[k] : NULL,
                                   e->need->order_only ? NULL : &sum);
 
-    if (!e->need->order_only)
-        p->parts[p->n_parts++] = (struct sg_digest_part){ e->text_hash, sum.n, sum.value };
+    if (e->need->order_only)
+        return met;
+    p->parts[p->n_parts++] = (struct sg_digest_part){ e->text_hash, sum.n, sum.value };
+    p->met_parts |= met;
     return met;
 }
 
 void sg_sweep_parts(struct sg_plan *p, const struct sg_stage *s, int64_t index)
 {
-    p->n_parts = 0;
+    p->n_parts = p->met_parts = 0;
     for (uint32_t k = 0; k < s->n_needs; k++)
         (void)meet(p, s, k, sg_edge_ids(p, s, &p->edges[s->id.i][k], index));
 }
@@ -138,7 +140,7 @@ void sg_sweep_parts(struct sg_plan *p, const struct sg_stage *s, int64_t index)
 static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                         struct sg_facts *f)
 {
-    p->n_parts = 0;
+    p->n_parts = p->met_parts = 0;
     for (uint32_t k = 0; k < s->n_needs; k++) {
         const struct sg_edge *e = &p->edges[s->id.i][k];
         struct sg_id_range ids = sg_edge_ids(p, s, e, index);
@@ -204,12 +206,26 @@ static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t
     return ok;
 }
 
+/* Of one need alone that counts, with all its inputs there, and the rules of the receipt, it is
+ * known without the receipt what differs: a list of a year has 140 KB. */
+static bool compare_only_need(const struct sg_plan *p, const struct sg_stage *s, uint32_t id,
+                              struct sg_facts *f)
+{
+    if (p->n_parts != 1 || (p->met_parts & SG_MEET_BIT(SG_MEET_ABSENT)) || f->recipe != NULL ||
+        !p->stages[s->id.i].has_recipe || p->inputs[id] == 0 || (p->flags[id] & SG_NODE_COMPLETES))
+        return false;
+    for (uint32_t k = 0; k < s->n_needs; k++)
+        if (!s->needs[k].order_only)
+            f->input = need_stage(p, &s->needs[k]);
+    return true;
+}
+
 static bool compare_stamped(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                             struct sg_facts *f, struct sg_error *err)
 {
     if (p->stages[s->id.i].has_recipe && !sg_recipe_change(p, p->recipe[id], &f->recipe, err))
         return false;
-    if (!sg_has_other_inputs(p, id) || sg_ahead_take(p, s, id, f))
+    if (!sg_has_other_inputs(p, id) || compare_only_need(p, s, id, f) || sg_ahead_take(p, s, id, f))
         return true;
     return compare_receipt(p, s, index, id, f, err);
 }

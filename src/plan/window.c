@@ -14,8 +14,12 @@ static uint32_t tells(const struct sg_plan *p, uint32_t of, uint32_t id)
     const enum sg_verdict v = (enum sg_verdict)p->verdict[id];
     uint32_t ret = 0;
 
-    if ((flags & (SG_NODE_FRESH_IN | SG_NODE_HOLE)) || sg_plan_is_early(p, of, id))
+    if (flags & (SG_NODE_FRESH_IN | SG_NODE_HOLE))
         return 0;
+    if (p->version[id] == 0)
+        ret |= SG_MEET_BIT(SG_MEET_ABSENT);
+    if (sg_plan_is_early(p, of, id))
+        return ret;
     if (v == SG_VERDICT_RUN)
         ret |= SG_MEET_BIT(SG_MEET_RUN);
     if (v == SG_VERDICT_BUSY)

@@ -63,6 +63,7 @@ static uint32_t met(const struct sg_plan *p, struct sg_id_range ids, struct sg_s
             [SG_MEET_BLOCKED] = there && verdict == SG_VERDICT_BLOCKED,
             [SG_MEET_DEBT] = there && verdict == SG_VERDICT_DEBT,
             [SG_MEET_STALE] = there && (p->flags[id] & SG_NODE_STALE),
+            [SG_MEET_ABSENT] = p->version[id] == 0,
         };
 
         if (hole)
