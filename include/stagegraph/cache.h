@@ -38,6 +38,8 @@ struct sg_cached {
     uint64_t version;         /* short */
     struct sg_hash128 recipe; /* zero if FOREIGN; and so is inputs */
     uint64_t inputs;
+    /* 0: inputs is what the receipt recorded; else what sg_cache_see() was given, with this */
+    uint16_t seen;
 };
 
 struct sg_cache;
@@ -89,6 +91,16 @@ bool sg_cache_made(const struct sg_cache *c, uint32_t stage, sg_cache_made_fn *f
  */
 void sg_cache_add(struct sg_cache *c, uint32_t stage, int64_t index, const struct sg_cached *m,
                   struct sg_wall seen);
+
+/* Notes of a marker whose record has `was` as its inputs that these two stand for it as well, by
+ * the rules of the caller. In the same order, in a cache to which nothing else is added. worth: how
+ * many ordinary markers could be read in the time that this saves. */
+struct sg_cache_seen {
+    uint64_t was, inputs;
+    uint16_t seen;
+    uint32_t worth;
+};
+void sg_cache_see(struct sg_cache *c, uint32_t stage, int64_t index, const struct sg_cache_seen *s);
 
 /* Is saving worth it: were so many markers read that writing all of the cache anew takes less time
  * than reading them has taken? Never for fewer than SG_CACHE_MIN, unless they are dear. */

@@ -10,12 +10,6 @@
 
 #define FEW_AGAIN 16 /* receipts that are read again one by one, and by their own identity */
 
-bool sg_has_other_inputs(const struct sg_plan *p, uint32_t id)
-{
-    return sg_digest_of(p->parts, p->n_parts) != p->inputs[id] ||
-           (p->flags[id] & SG_NODE_COMPLETES);
-}
-
 struct ahead {
     struct sg_plan *p;
     const struct sg_stage *s;
@@ -43,6 +37,8 @@ static bool compare_ahead(struct ahead *a, struct sg_compared *c, struct sg_erro
         ok = sg_inputs_compare(p, a->s, index, &r, false, &c->changed, c->gone, err);
         pthread_mutex_unlock(&p->lock);
         c->done = ok;
+        if (sg_version_short(m.version) == p->version[c->node])
+            c->recorded = m.inputs;
     }
     sg_buf_done(&dir);
     sg_arena_done(&own);
@@ -107,16 +103,18 @@ static int compare_nodes(const void *a, const void *b)
     return x->node < y->node ? -1 : x->node > y->node;
 }
 
-bool sg_ahead_take(struct sg_plan *p, const struct sg_stage *s, uint32_t id, struct sg_facts *f)
+bool sg_ahead_take(struct sg_plan *p, const struct sg_stage *s, uint32_t id, struct sg_facts *f,
+                   bool *ret, struct sg_error *err)
 {
     const struct sg_compared key = { .node = id }, *c = NULL;
 
     if (p->n_compared != 0)
         c = bsearch(&key, p->compared, p->n_compared, sizeof(key), compare_nodes);
-    if (c == NULL || !c->done)
-        return false;
+    *ret = c != NULL && c->done;
+    if (!*ret)
+        return true;
     f->input = c->changed;
     for (uint32_t k = 0; (p->flags[id] & SG_NODE_ASKED) && k < s->n_needs; k++)
         p->stages[s->id.i].tally[k].gone += c->gone[k];
-    return true;
+    return c->changed != NULL || sg_seen_note(p, s, id, c->recorded, c->gone, err);
 }

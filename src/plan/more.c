@@ -140,6 +140,7 @@ bool sg_more_carry(struct sg_plan *p, const struct sg_plan *from, struct sg_erro
             p->kind[to] = from->kind[at];
             p->version[to] = from->version[at];
             p->inputs[to] = from->inputs[at];
+            p->known[to] = from->known[at];
             p->mtime_ns[to] = from->mtime_ns[at];
             if (from->recipe[at] != 0 &&
                 !sg_recipe_seen(p, i, from->recipes[from->recipe[at]].hash, &p->recipe[to], err))

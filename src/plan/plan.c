@@ -28,8 +28,9 @@ static bool prepare(struct sg_plan *p, struct sg_error *err)
     }
     p->now = SG_ARENA_NEW(&p->arena, most, struct sg_input, err);
     p->parts = SG_ARENA_NEW(&p->arena, most, struct sg_digest_part, err);
+    p->places = SG_ARENA_NEW(&p->arena, (size_t)most + 1, uint64_t, err);
     p->met = SG_ARENA_NEW(&p->arena, most, unsigned char, err);
-    return p->now != NULL && p->parts != NULL && p->met != NULL;
+    return p->now != NULL && p->parts != NULL && p->places != NULL && p->met != NULL;
 }
 
 static struct sg_plan *plan_alloc(const struct sg_plan_config *c, struct sg_error *err)
@@ -131,6 +132,7 @@ static bool build(const struct sg_plan_config *c, const struct sg_plan *from, st
          sg_sweep(p, err) && sg_sweep_looked(p, err) && sg_sweep_notices(p, err);
     sg_scan_end(p);
     if (ok) {
+        sg_seen_save(p);
         *ret = p;
         return true;
     }

@@ -136,8 +136,16 @@ struct sg_seen_claim {
 struct sg_compared {
     uint32_t node;
     bool done;
+    uint64_t
+        recorded; /* digest of the receipt's inputs; 0: it is not the receipt that was scanned */
     const char *changed; /* as sg_inputs_compare() has it */
     unsigned char *gone;
+};
+
+/* What the cache of markers shall know of a receipt that was read again. */
+struct sg_seen_node {
+    uint32_t node;
+    struct sg_cache_seen what;
 };
 
 struct sg_plan {
@@ -157,7 +165,8 @@ struct sg_plan {
     uint32_t *detail;  /* index into details; 0: none */
     uint32_t *recipe;  /* index into recipes; 0: none */
     uint64_t *version; /* short; 0 unless THERE */
-    uint64_t *inputs;  /* digest that the receipt recorded */
+    uint64_t *inputs;  /* digest that the receipt recorded, or by `known` another */
+    uint16_t *known;   /* of its record in the cache: sg_cached's `seen`; see seen.c */
     /* of the marker, negative where it is that or older (its directory's); of a source as
      * sg_source_examine()'s unsettled */
     int64_t *mtime_ns;
@@ -190,10 +199,13 @@ struct sg_plan {
     struct sg_debt_count *outside; /* by stage and reason; NULL: nobody looked */
     struct sg_input *now;          /* room for the needs of one node */
     struct sg_digest_part *parts;  /* the same: those that count, as they are now */
+    uint64_t *places;              /* by part, from 1: index of its first partition */
     uint32_t n_parts, met_parts;   /* what holds of some input of these */
     unsigned char *met;            /* the same: what the walk over the inputs met at each need */
     struct sg_compared *compared;  /* of the stage that is swept, by node; or none */
     size_t n_compared;
+    struct sg_seen_node *seen_nodes;
+    size_t n_seen, cap_seen;
     struct sg_buf spare; /* versions of ranges with holes in them */
 };
 
@@ -298,6 +310,8 @@ bool sg_scan(struct sg_plan *p, struct sg_error *err) SG_MUST;
 bool sg_scan_cached(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* What has been marked as needed since, in the view that has been scanned. */
 bool sg_scan_more(struct sg_plan *p, struct sg_error *err) SG_MUST;
+/* Opens the cache, where the plan has one. */
+bool sg_scan_begin(struct sg_plan *p, struct sg_error *err) SG_MUST;
 /* The cache is written, where that pays, and closed. */
 void sg_scan_end(struct sg_plan *p);
 /* The claim of a node, or NULL. */
@@ -377,14 +391,29 @@ bool sg_sweep_now(struct sg_plan *p, const struct sg_stage *s, int64_t index,
                   struct sg_error *err) SG_MUST;
 /* Fills p->parts with them. */
 void sg_sweep_parts(struct sg_plan *p, const struct sg_stage *s, int64_t index);
-/* Are they others than the receipt recorded? p->parts has them. */
+
+/* ---- seen */
+
+/* Are they others than the receipt recorded, so that it has to be read? p->parts has them. */
 bool sg_has_other_inputs(const struct sg_plan *p, uint32_t id);
+/* They are not: tells of those that are gone. */
+void sg_seen_tally(struct sg_plan *p, const struct sg_stage *s, uint32_t id);
+/* Its receipt was read, and nothing has changed. recorded: its digest, 0 if it is another one than
+ * was scanned; gone: by need. */
+bool sg_seen_note(struct sg_plan *p, const struct sg_stage *s, uint32_t id, uint64_t recorded,
+                  const unsigned char *gone, struct sg_error *err) SG_MUST;
+/* Puts what was noted into the cache, if that pays; after sg_scan_end(). */
+void sg_seen_save(struct sg_plan *p);
+
+/* ---- ahead */
+
 /* Receipts of a stage, of which all are needed to judge it, read again at once, where that pays:
  * none of its nodes is judged yet, all that they need is. The arena has what they came to. */
 bool sg_ahead_look(struct sg_plan *p, const struct sg_stage *s, struct sg_arena *a,
                    struct sg_error *err) SG_MUST;
 /* Was the node's among them? Then *f and the tally have it. */
-bool sg_ahead_take(struct sg_plan *p, const struct sg_stage *s, uint32_t id, struct sg_facts *f);
+bool sg_ahead_take(struct sg_plan *p, const struct sg_stage *s, uint32_t id, struct sg_facts *f,
+                   bool *ret, struct sg_error *err) SG_MUST;
 /* True where a required or order-only input is not there and nobody makes it. */
 bool sg_sweep_lacks(const struct sg_plan *p, const struct sg_need *n, uint32_t input);
 

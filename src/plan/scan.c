@@ -133,6 +133,8 @@ static bool is_cached(const struct sg_plan *p, const struct chunk_cache *c,
                                .version = { m.version, 0 },
                                .recipe = m.recipe,
                                .inputs = m.inputs };
+    if (m.seen != 0) /* mostly the array is never touched */
+        p->known[i->node] = m.seen;
     return true;
 }
 
@@ -774,7 +776,7 @@ static bool scan(struct sg_plan *p, bool few, struct sg_error *err)
     return true;
 }
 
-static bool open_cache(struct sg_plan *p, struct sg_error *err)
+bool sg_scan_begin(struct sg_plan *p, struct sg_error *err)
 {
     const struct sg_graph *g = p->c.graph;
     bool ok = true;
@@ -797,7 +799,7 @@ bool sg_scan(struct sg_plan *p, struct sg_error *err)
     bool ok;
 
     p->borrows = true;
-    ok = (!many || open_cache(p, err)) && scan(p, true, err);
+    ok = (!many || sg_scan_begin(p, err)) && scan(p, true, err);
     sg_cache_close(p->cache);
     p->cache = NULL;
     return ok;
@@ -805,7 +807,7 @@ bool sg_scan(struct sg_plan *p, struct sg_error *err)
 
 bool sg_scan_cached(struct sg_plan *p, struct sg_error *err)
 {
-    return open_cache(p, err) && scan(p, false, err);
+    return sg_scan_begin(p, err) && scan(p, false, err);
 }
 
 static bool is_to_scan(const struct sg_plan *p, uint32_t id)
@@ -825,7 +827,7 @@ bool sg_scan_more(struct sg_plan *p, struct sg_error *err)
         if (is_to_scan(p, id))
             to_settle[n++] = id;
     sg_scan_end(p);
-    ok = to_settle != NULL && open_cache(p, err) && scan_all(p, err);
+    ok = to_settle != NULL && sg_scan_begin(p, err) && scan_all(p, err);
     for (uint32_t i = 0; ok && i < n; i++) {
         uint32_t stage = sg_plan_stage_of(p, to_settle[i]);
 

@@ -75,10 +75,11 @@ static bool number_nodes(struct sg_plan *p, struct sg_error *err)
     p->recipe = SG_ARENA_NEW(&p->arena, n, uint32_t, err);
     p->version = SG_ARENA_NEW(&p->arena, n, uint64_t, err);
     p->inputs = SG_ARENA_NEW(&p->arena, n, uint64_t, err);
+    p->known = SG_ARENA_NEW(&p->arena, n, uint16_t, err);
     p->mtime_ns = SG_ARENA_NEW(&p->arena, n, int64_t, err);
     return p->flags != NULL && p->reasons != NULL && p->kind != NULL && p->verdict != NULL &&
            p->reason != NULL && p->detail != NULL && p->recipe != NULL && p->version != NULL &&
-           p->inputs != NULL && p->mtime_ns != NULL;
+           p->inputs != NULL && p->known != NULL && p->mtime_ns != NULL;
 }
 
 static void mark_holes(struct sg_plan *p)

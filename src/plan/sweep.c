@@ -119,6 +119,7 @@ static uint32_t meet(struct sg_plan *p, const struct sg_stage *s, uint32_t k,
 {
     const struct sg_edge *e = &p->edges[s->id.i][k];
     struct sg_window *windows = p->stages[s->id.i].windows;
+    const struct sg_plan_stage *x = &p->stages[e->need->of.i].pub;
     struct sg_sum sum;
     uint32_t met = sg_window_meet(p, e->need->of.i, ids, windows != NULL ? &windows[k] : NULL,
                                   e->need->order_only ? NULL : &sum);
@@ -126,6 +127,7 @@ static uint32_t meet(struct sg_plan *p, const struct sg_stage *s, uint32_t k,
     if (e->need->order_only)
         return met;
     p->parts[p->n_parts++] = (struct sg_digest_part){ e->text_hash, sum.n, sum.value };
+    p->places[p->n_parts] = (uint64_t)(x->lo + (int64_t)(ids.first - x->base));
     p->met_parts |= met;
     return met;
 }
@@ -200,6 +202,8 @@ static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t
         ok = sg_inputs_compare(p, s, index, &r, whole, &f->input, gone, err);
         for (uint32_t k = 0; ok && (p->flags[id] & SG_NODE_ASKED) && k < s->n_needs; k++)
             p->stages[s->id.i].tally[k].gone += gone[k];
+        if (ok && f->input == NULL && sg_version_short(m.version) == p->version[id])
+            ok = sg_seen_note(p, s, id, m.inputs, gone, err);
     }
     sg_buf_done(&dir);
     sg_arena_done(&a);
@@ -212,7 +216,8 @@ static bool compare_only_need(const struct sg_plan *p, const struct sg_stage *s,
                               struct sg_facts *f)
 {
     if (p->n_parts != 1 || (p->met_parts & SG_MEET_BIT(SG_MEET_ABSENT)) || f->recipe != NULL ||
-        !p->stages[s->id.i].has_recipe || p->inputs[id] == 0 || (p->flags[id] & SG_NODE_COMPLETES))
+        !p->stages[s->id.i].has_recipe || p->inputs[id] == 0 || p->known[id] != 0 ||
+        (p->flags[id] & SG_NODE_COMPLETES))
         return false;
     for (uint32_t k = 0; k < s->n_needs; k++)
         if (!s->needs[k].order_only)
@@ -223,9 +228,19 @@ static bool compare_only_need(const struct sg_plan *p, const struct sg_stage *s,
 static bool compare_stamped(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                             struct sg_facts *f, struct sg_error *err)
 {
+    bool taken;
+
     if (p->stages[s->id.i].has_recipe && !sg_recipe_change(p, p->recipe[id], &f->recipe, err))
         return false;
-    if (!sg_has_other_inputs(p, id) || compare_only_need(p, s, id, f) || sg_ahead_take(p, s, id, f))
+    if (!sg_has_other_inputs(p, id)) {
+        sg_seen_tally(p, s, id);
+        return true;
+    }
+    if (compare_only_need(p, s, id, f))
+        return true;
+    if (!sg_ahead_take(p, s, id, f, &taken, err))
+        return false;
+    if (taken)
         return true;
     return compare_receipt(p, s, index, id, f, err);
 }

@@ -14,13 +14,13 @@
  *                        24 number of the block: it has the partitions 63 * number and on
  *                        32 zeros up to 63
  *                        64 a record for each of 63 partitions
- *   record     64 bytes:  0 inode  8 mtime  16 ctime, both in ns  24 length, below 2^56, and in the
- *                         highest byte the kind (0: nothing is known)
- *                        32 recipe  48 version, its first 64 bits  56 digest of the inputs
- *   extents    48 bytes:  0 key of a stage  16 number of its first block  24 how many in a row
- *                        32 the place of the first among the blocks of this file  40 zeros
- *   tallies    64 bytes:  0 key of a stage  16 recipe  32 the first partition of it that was made
- * by that recipe  40 the one behind the last  48 how many were  56 zeros; of kinds 1 and 2 alone
+ *   record     64 bytes:  0 inode  8 mtime  16 ctime, both in ns  24 length, below 2^40, then 16
+ * bits `seen`, and in the highest byte the kind (0: nothing is known) 32 recipe  48 version, its
+ * first 64 bits  56 digest of the inputs extents    48 bytes:  0 key of a stage  16 number of its
+ * first block  24 how many in a row 32 the place of the first among the blocks of this file  40
+ * zeros tallies    64 bytes:  0 key of a stage  16 recipe  32 the first partition of it that was
+ * made by that recipe  40 the one behind the last  48 how many were  56 zeros; of kinds 1 and 2
+ * alone
  *
  * Numbers are in the byte order of the machine: on one of the other order the version's digit may
  * be right, no checksum is. The extents are sorted by key, then number, and don't overlap.
@@ -57,7 +57,8 @@
 #define BLOCK        4096
 #define RECORDS      63
 #define KIND_SHIFT   56
-#define LEN_MASK     (((uint64_t)1 << KIND_SHIFT) - 1)
+#define SEEN_SHIFT   40
+#define LEN_MASK     (((uint64_t)1 << SEEN_SHIFT) - 1)
 #define HELD         64 /* blocks in memory before they are written */
 #define AGE_NS       (2 * SG_NS_PER_S)
 #define MANY_BLOCKS  ((uint64_t)1 << 40)
@@ -415,7 +416,8 @@ bool sg_cache_find(const struct sg_cache *c, struct sg_cache_look *l, uint32_t s
                                .kind = (enum sg_marker_kind)(r->len_kind >> KIND_SHIFT),
                                .version = r->version,
                                .recipe = r->recipe,
-                               .inputs = r->inputs };
+                               .inputs = r->inputs,
+                               .seen = (uint16_t)(r->len_kind >> SEEN_SHIFT) };
     return true;
 }
 
@@ -630,6 +632,29 @@ void sg_cache_add(struct sg_cache *c, uint32_t stage, int64_t index, const struc
                          .version = m->version,
                          .inputs = m->inputs };
     c->n_new++;
+}
+
+void sg_cache_see(struct sg_cache *c, uint32_t stage, int64_t index, const struct sg_cache_seen *s)
+{
+    struct record *r;
+    struct block *b;
+    unsigned at;
+    int64_t number = number_of(index, &at);
+
+    if (c->broken)
+        return;
+    b = block_to_fill(c, stage, number);
+    if (b == NULL) {
+        c->broken = true;
+        return;
+    }
+    r = &b->records[at];
+    if (r->len_kind >> KIND_SHIFT == 0 || r->inputs != s->was)
+        return; /* it has been read by another plan meanwhile */
+    r->inputs = s->inputs;
+    r->len_kind &= ~((uint64_t)UINT16_MAX << SEEN_SHIFT);
+    r->len_kind |= (uint64_t)s->seen << SEEN_SHIFT;
+    c->n_new += s->worth;
 }
 
 /* ---- saving */

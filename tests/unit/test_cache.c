@@ -401,6 +401,34 @@ static void a_range_of_it_can_be_gone_through(void **state)
     sg_cache_close(c);
 }
 
+static void what_was_seen_of_a_marker_is_kept_with_it(void **state)
+{
+    const struct sg_cached m = marker(0, 5, 1);
+    const struct sg_cache_seen other = { .was = m.inputs + 1, .inputs = 2, .seen = 3, .worth = 1 };
+    const struct sg_cache_seen s = { .was = m.inputs, .inputs = 77, .seen = 0xffff, .worth = 256 };
+    struct sg_cache_look *l = sg_cache_look_new();
+    struct sg_cached got;
+    struct sg_cache *c;
+
+    (void)state;
+    save(0, 0, 100, 1);
+    c = open_cache();
+    sg_cache_see(c, 0, 4, &other); /* not what the record says: another has written it */
+    sg_cache_see(c, 0, 5, &s);
+    sg_cache_see(c, 0, 5000, &s); /* nothing is known of it */
+    assert_true(sg_cache_pays(c));
+    assert_true(sg_cache_save(c));
+    sg_cache_close(c);
+    c = open_cache();
+    assert_true(sg_cache_find(c, l, 0, 5, &m.ident, &got));
+    assert_true(got.inputs == 77 && got.seen == 0xffff && got.kind == m.kind);
+    assert_true(got.version == m.version && got.ident.len == m.ident.len);
+    sg_cache_close(c);
+    assert_int_equal(known(0, 0, 5, 1) + known(0, 6, 100, 1), 99);
+    assert_made(0, "6: 100 of 0..100 ");
+    sg_cache_look_free(l);
+}
+
 /* ---- damage */
 
 /* The file's bytes, to be freed. */
@@ -660,6 +688,7 @@ int main(void)
         TEST(what_was_added_is_found_again),
         TEST(another_identity_is_not_known),
         TEST(what_a_plan_may_not_rely_on_is_left_out),
+        TEST(what_was_seen_of_a_marker_is_kept_with_it),
         TEST(it_counts_markers_by_stage_and_recipe),
         TEST(foreign_markers_have_no_recipe),
         TEST(of_very_many_recipes_it_says_nothing),

@@ -273,6 +273,81 @@ static void young_markers_are_not_kept(void **state)
     world_close(&w);
 }
 
+/* A source whose old partitions somebody deletes, as is usual. */
+#define KEPT 320u
+
+static void open_kept(struct world *w)
+{
+    world_open(w, HEAD LANDING BRONZE SILVER);
+    system_ops = w->store->ops;
+    ops = *system_ops;
+    ops.now = tomorrow;
+    ops.read_marker = count_read;
+    w->store->ops = &ops;
+    world_at(w, "2024-01-14T08:00:00Z"); /* 320 hours */
+    for (unsigned i = 0; i < KEPT; i++) {
+        char node[40];
+
+        (void)snprintf(node, sizeof(node), "landing@2024-01-%02uT%02u", 1 + i / 24, i % 24);
+        world_source(w, node, node);
+    }
+    world_build_all(w);
+    make_state(w);
+}
+
+static void receipts_on_inputs_that_are_gone_are_read_once(void **state)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct world w;
+
+    (void)state;
+    open_kept(&w);
+    assert_int_equal(reads(&w), 2 * KEPT);
+    assert_int_equal(reads(&w), 0);
+    assert_true(sg_store_remove_tree(w.store, "landing", &err));
+    assert_int_equal(reads(&w), KEPT);
+    world_assert_notice(&w, "320 nodes of bronze stand on inputs that are gone");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(reads(&w), 0);
+        world_assert_counts(&w, 0, 2 * KEPT, 0, 0, 0);
+        world_assert_notice(&w, "320 nodes of bronze stand on inputs that are gone");
+    }
+    assert_same(&w);
+    /* of those that came back only one as it was */
+    world_source(&w, "landing@2024-01-05T05", "landing@2024-01-05T05");
+    world_source(&w, "landing@2024-01-05T06", "other rows");
+    assert_int_equal(reads(&w), 2);
+    assert_says(&w, "bronze@2024-01-05T04", "fresh");
+    assert_says(&w, "bronze@2024-01-05T05", "fresh");
+    assert_says(&w, "bronze@2024-01-05T06", "run input landing");
+    world_assert_notice(&w, "318 nodes of bronze stand on inputs that are gone");
+    assert_same(&w);
+    world_close(&w);
+}
+
+/* What will be made again is absent as well, but not gone. */
+static void an_input_that_is_being_made_is_not_gone(void **state)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct world w;
+
+    (void)state;
+    open_kept(&w);
+    (void)reads(&w);
+    w.request.stale &= ~(1u << SG_REASON_MISSING); /* bronze is debt, and silver stays */
+    assert_true(sg_store_remove_tree(w.store, "bronze", &err));
+    assert_int_equal(reads(&w), KEPT);
+    assert_int_equal(reads(&w), 0);
+    world_assert_notice(&w, "320 nodes of silver stand on inputs that are gone");
+    world_assert_counts(&w, 0, KEPT, 0, 0, KEPT);
+    w.request.stale = SG_REASONS_ALL;
+    assert_int_equal(reads(&w), KEPT);
+    world_assert_counts(&w, 2 * KEPT, 0, 0, 0, 0);
+    world_assert_no_notices(&w);
+    assert_same(&w);
+    world_close(&w);
+}
+
 /* With a hundred inputs; what the decision read. */
 static unsigned reads_to_decide(struct world *w, const char *node, struct sg_decision *ret)
 {
@@ -644,6 +719,8 @@ int main(void)
         cmocka_unit_test(what_changed_is_seen),
         cmocka_unit_test(a_change_that_hides_is_seen),
         cmocka_unit_test(young_markers_are_not_kept),
+        cmocka_unit_test(receipts_on_inputs_that_are_gone_are_read_once),
+        cmocka_unit_test(an_input_that_is_being_made_is_not_gone),
         cmocka_unit_test(a_decision_on_many_inputs_reads_what_the_cache_does_not_know),
         cmocka_unit_test(a_damaged_cache_changes_nothing),
         cmocka_unit_test(a_source_in_the_directory_that_it_was_is_not_listed),
