@@ -113,18 +113,18 @@ static bool is_later(const struct sg_plan *p, uint32_t input, int64_t than_ns)
            p->mtime_ns[input] > than_ns;
 }
 
-/* Meets the inputs of need k, and notes their sum. */
+/* Meets the inputs of need k, and notes their sum where it counts. */
 static uint32_t meet(struct sg_plan *p, const struct sg_stage *s, uint32_t k,
-                     struct sg_id_range ids)
+                     struct sg_id_range ids, bool counts)
 {
     const struct sg_edge *e = &p->edges[s->id.i][k];
-    struct sg_window *windows = p->stages[s->id.i].windows;
     const struct sg_plan_stage *x = &p->stages[e->need->of.i].pub;
+    struct sg_window *windows = p->stages[s->id.i].windows;
     struct sg_sum sum;
     uint32_t met = sg_window_meet(p, e->need->of.i, ids, windows != NULL ? &windows[k] : NULL,
-                                  e->need->order_only ? NULL : &sum);
+                                  counts ? &sum : NULL);
 
-    if (e->need->order_only)
+    if (!counts)
         return met;
     p->parts[p->n_parts++] = (struct sg_digest_part){ e->text_hash, sum.n, sum.value };
     p->places[p->n_parts] = (uint64_t)(x->lo + (int64_t)(ids.first - x->base));
@@ -136,18 +136,22 @@ void sg_sweep_parts(struct sg_plan *p, const struct sg_stage *s, int64_t index)
 {
     p->n_parts = p->met_parts = 0;
     for (uint32_t k = 0; k < s->n_needs; k++)
-        (void)meet(p, s, k, sg_edge_ids(p, s, &p->edges[s->id.i][k], index));
+        (void)meet(p, s, k, sg_edge_ids(p, s, &p->edges[s->id.i][k], index),
+                   !s->needs[k].order_only);
 }
 
+/* With their sums, where the node has a receipt to hold them against. */
 static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
                         struct sg_facts *f)
 {
+    bool stamped = f->kind == SG_MARKER_DONE || f->kind == SG_MARKER_ACCEPTED;
+
     p->n_parts = p->met_parts = 0;
     for (uint32_t k = 0; k < s->n_needs; k++) {
         const struct sg_edge *e = &p->edges[s->id.i][k];
         struct sg_id_range ids = sg_edge_ids(p, s, e, index);
 
-        meet_need(p, e->need, meet(p, s, k, ids), f, &p->met[k]);
+        meet_need(p, e->need, meet(p, s, k, ids, stamped && !e->need->order_only), f, &p->met[k]);
         if (f->kind != SG_MARKER_FOREIGN || e->need->order_only)
             continue;
         for (uint32_t x = ids.first; x < ids.end && f->input == NULL; x++)

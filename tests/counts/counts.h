@@ -73,6 +73,7 @@ uint64_t count_listing(void);
 uint64_t count_view(void);
 uint64_t count_sweep_fresh(void);
 uint64_t count_sweep_window(void);
+uint64_t count_sweep_year(void);
 uint64_t count_sweep_days(void);
 uint64_t count_sweep_stale(void);
 uint64_t count_batches(void);

@@ -38,6 +38,7 @@ static const struct path {
     { "view", "node", count_view },
     { "sweep-fresh", "node", count_sweep_fresh },
     { "sweep-window", "node", count_sweep_window },
+    { "sweep-year", "node", count_sweep_year },
     { "sweep-days", "node", count_sweep_days },
     { "sweep-stale", "node", count_sweep_stale },
     { "batches", "node", count_batches },
