@@ -6,7 +6,7 @@
  *   sg_job_start → on_output* → on_end (once, on the loop's thread; the job is then freed by
  *   sg_job_free) ; sg_job_stop at any time in between
  *
- * The shim (libexec/stagegraph-shim, posix_spawn) is child subreaper, starts the command in a
+ * The shim (libexec/stagegraph-shim) is child subreaper, starts the command in a
  * session of its own, holds the claim's lock, and has a socket to us. If we die, it ends the tree;
  * if it dies, we (a subreaper too, sg_job_subreaper()) sweep. on_end comes only when no process of
  * the tree is left, or when what is left can't be killed (end.stuck).
@@ -94,7 +94,8 @@ struct sg_job_spec {
 
 /* Once, before the first job: this process adopts orphans. */
 bool sg_job_subreaper(struct sg_error *err) SG_MUST;
-/* Everything in spec is copied or consumed during the call. False: nothing runs. */
+/* Everything in spec is copied or consumed during the call. False: nothing runs. Signals that this
+ * process ignores when the loop's first job is started are not ignored by its jobs. */
 bool sg_job_start(struct sg_loop *loop, const struct sg_job_spec *spec, struct sg_job **ret,
                   struct sg_error *err) SG_MUST;
 /* TERM (CONT for stopped ones), after the grace KILL until none is left; `hard`: KILL at once.

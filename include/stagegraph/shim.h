@@ -12,8 +12,9 @@
  * further locks, which live as long as the claim's. FILES is the soft limit of open files that the
  * command gets, which the executor may have raised for itself; 0: as it is. GROUP is empty, or the
  * file of a cgroup that the command enters by writing "0" into it, before it is one; where it
- * can't, it runs without. It answers with one STARTED or NOT_STARTED, then, when no process is
- * left, one OVER, and exits; STUCK may come between. A closed socket means to the shim that the
+ * can't, it runs without. It answers with NOT_STARTED and exits; or with STARTED, at once where there
+ * is a GROUP, else if the command runs for more than a moment, then, when no process is left, with
+ * OVER, and exits; STUCK may come between. A closed socket means to the shim that the
  * executor is dead, and to the executor, unless OVER came, that the shim is. Orders are single
  * bytes, news are whole structs: both are of one build, VERSION makes sure.
  */
@@ -22,7 +23,7 @@
 
 #include <stdint.h>
 
-#define SG_SHIM_VERSION "4"
+#define SG_SHIM_VERSION "5"
 
 enum { SG_SHIM_CONTROL_FD = 3, SG_SHIM_LOCK_FD = 4 };
 #define SG_SHIM_LOCKS_MAX 1000 /* further ones */

@@ -67,19 +67,29 @@ static void open_log(struct sg_active *a)
     struct sg_run *r = a->run;
     struct sg_error err = SG_ERROR_INIT;
     struct sg_buf path = SG_BUF_INIT;
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
     char label[SG_LABEL_TEXT];
 
     if (r->c.no_log)
         return;
     sg_calendar_label(&a->attempt->stage->cal, a->attempt->vars.first, label);
-    if (!sg_buf_addf(&path, &err, "%s/logs/%s/%s", r->graph->state, r->c.run_id,
-                     a->attempt->stage->name) ||
-        !sg_files_make_dir(sg_buf_text(&path), &err) ||
-        !sg_buf_addf(&path, &err, "/%s.%u.log", label[0] ? label : "_", a->attempt->number))
+    if (!sg_buf_addf(&path, &err, "%s/logs/%s/%s/%s.%u.log", r->graph->state, r->c.run_id,
+                     a->attempt->stage->name, label[0] ? label : "_", a->attempt->number))
         goto failed;
     if (sg_run_is_batch(r, a->job))
         (void)unlink(sg_buf_text(&path)); /* of an earlier batch it would lead to the log */
-    a->log_fd = open(sg_buf_text(&path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    a->log_fd = open(sg_buf_text(&path), flags, 0666);
+    if (a->log_fd < 0 && errno == ENOENT) { /* the stage's first */
+        char *slash = strrchr(path.at, '/');
+        bool made;
+
+        *slash = '\0';
+        made = sg_files_make_dir(path.at, &err);
+        *slash = '/';
+        if (!made)
+            goto failed;
+        a->log_fd = open(sg_buf_text(&path), flags, 0666);
+    }
     if (a->log_fd < 0) {
         sg_error_set(&err, SG_ERROR_SYSTEM, errno, "create %s", sg_buf_text(&path));
         goto failed;

@@ -474,20 +474,7 @@ static bool unmark(struct sg_attempt *a, struct sg_member *m, struct sg_error *e
            sg_marker_write(a->run->store, m->dir, sg_member_marker(a, m), &r, &written, err);
 }
 
-/* What the output directory is before the job. */
-static bool note_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
-{
-    struct sg_entry entry;
-
-    if (sg_store_is_write_once(a->run->store))
-        return true; /* nothing is flushed there */
-    if (!sg_store_stat(a->run->store, m->dir, &entry, err))
-        return false;
-    m->output_id = entry.kind == SG_ENTRY_ABSENT ? 0 : entry.ident.id;
-    return true;
-}
-
-/* Step 2: the marker goes first, so that from here on nobody takes the output for whole. */
+/* The marker goes first, so that from here on nobody takes the output for whole. */
 static bool clear_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
     struct sg_store *store = a->run->store;
@@ -517,9 +504,19 @@ static bool make_parent(struct sg_attempt *a, struct sg_member *m, struct sg_err
     return ok;
 }
 
+/* Step 2, and what the output directory is before the job. In one that is not there nothing has to
+ * go: five looks for a node that is made for the first time. */
 static bool clear(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
-    return clear_output(a, m, err) && note_output(a, m, err);
+    struct sg_entry entry;
+
+    if (sg_store_is_write_once(a->run->store))
+        return clear_output(a, m, err); /* it was listed, and nothing is flushed there */
+    if (!sg_store_stat(a->run->store, m->dir, &entry, err))
+        return false;
+    m->output_id = entry.kind == SG_ENTRY_ABSENT || a->stage->prepare_delete ? 0 : entry.ident.id;
+    m->marker_gone = true;
+    return entry.kind == SG_ENTRY_ABSENT || clear_output(a, m, err);
 }
 
 bool sg_member_claim(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)

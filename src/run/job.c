@@ -49,6 +49,7 @@ struct supervisor {
     struct tie *ties;
     struct sg_timer *reap_timer;
     struct sg_mono reap_at; /* while there is one */
+    uint64_t ignored;       /* signals that we ignored at the first job */
     char bytes[READ_BYTES];
 };
 
@@ -256,6 +257,7 @@ static struct supervisor *supervisor_of(struct sg_loop *l, struct sg_error *err)
         return NULL;
     }
     s->loop = l;
+    s->ignored = sg_shim_ignored();
     if (!sg_loop_add_part(l, &part_key, s, free_supervisor, err)) {
         free(s);
         return NULL;
@@ -383,21 +385,32 @@ static void set_status(struct sg_job_end *e, const struct sg_shim_news *n)
         e->signo = WTERMSIG(n->status);
 }
 
-static void on_started(struct sg_job *j, const struct sg_shim_news *n)
+static void measure(struct sg_job *j)
 {
     struct sg_error ignored = SG_ERROR_INIT; /* then it is not measured */
 
-    j->pid = n->pid;
-    if (n->in_group == 0) {
-        sg_cgroup_remove(j->group);
-        j->group = NULL;
-    }
     if (j->measured && j->tie != NULL)
         (void)!sg_meter_start(j->of->loop, j->tie->shim, j->group, &j->meter, &ignored);
 }
 
+static void on_started(struct sg_job *j, const struct sg_shim_news *n)
+{
+    j->pid = n->pid;
+    if (j->group == NULL)
+        return; /* it is measured already: of a short job this news never comes */
+    if (n->in_group == 0) {
+        sg_cgroup_remove(j->group);
+        j->group = NULL;
+    }
+    measure(j);
+}
+
 static void on_not_started(struct sg_job *j, const struct sg_shim_news *n)
 {
+    struct sg_job_measure nothing = SG_JOB_MEASURE_INIT;
+
+    sg_meter_end(j->meter, -1, &nothing);
+    j->meter = NULL;
     j->end.how = SG_JOB_NOT_STARTED;
     j->end.sys_errno = n->sys_errno;
     if (n->no_workdir)
@@ -680,6 +693,8 @@ static bool tie_up(struct sg_job *j, struct tie *t, const struct sg_shim_ends *e
         return false;
     t->job = j;
     j->tie = t;
+    if (j->group == NULL)
+        measure(j);
     guard_timeout(j);
     if (getpid() == 1 && j->of->reap_timer == NULL)
         reap_in(j->of, STRANGERS_NS);
@@ -706,8 +721,8 @@ bool sg_job_start(struct sg_loop *loop, const struct sg_job_spec *spec, struct s
     }
     if (spec->own_group && !spec->no_measure && spec->nonce != NULL)
         j->group = sg_meter_make_group(loop, spec->nonce);
-    if (!sg_shim_launch(spec, j->group != NULL ? sg_cgroup_door(j->group) : "", &ends, &refused,
-                        err))
+    if (!sg_shim_launch(spec, j->group != NULL ? sg_cgroup_door(j->group) : "", s->ignored, &ends,
+                        &refused, err))
         goto failed;
     if (refused != 0) {
         if (!refuse(j, refused, err))

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "stagegraph/shim.h"
@@ -84,70 +86,104 @@ static bool open_pipes(struct pipes *p, const struct sg_job_spec *spec, struct s
            copy_locks(p, spec, last, err);
 }
 
-/* The claim's lock first: what it is moved away from may be a number that another needs. */
-static int set_descriptors(posix_spawn_file_actions_t *a, const struct sg_job_spec *spec,
-                           const struct pipes *p)
-{
-    int e = 0;
+/* What the child needs, and what it says. */
+struct birth {
+    const struct sg_job_spec *spec;
+    const struct pipes *pipes;
+    uint64_t ignored;
+    char *const *argv;
+    int sys; /* of what failed; 0: it is a shim now */
+};
 
-    if (spec->lock_fd >= 0)
-        e = posix_spawn_file_actions_adddup2(a, spec->lock_fd, SG_SHIM_LOCK_FD);
-    if (e == 0)
-        e = posix_spawn_file_actions_adddup2(a, p->shim_control, SG_SHIM_CONTROL_FD);
-    if (e == 0)
-        e = posix_spawn_file_actions_adddup2(a, p->shim_output, 1);
-    if (e == 0)
-        e = posix_spawn_file_actions_addopen(a, 0, "/dev/null", O_RDONLY, 0);
-    if (e == 0)
-        e = posix_spawn_file_actions_adddup2(a, 0, 2); /* not our terminal: it may outlive us */
-    if (e == 0 && spec->lock_fd < 0)
-        e = posix_spawn_file_actions_addclose(a, SG_SHIM_LOCK_FD);
-    for (size_t i = 0; e == 0 && i < p->n_locks; i++)
-        e = posix_spawn_file_actions_adddup2(a, p->locks[i], SG_SHIM_LOCK_FD + 1 + (int)i);
-    return e;
+/*
+ * The child runs in our memory, and its thread of ours waits meanwhile. It uses the kernel's own
+ * calls: what a sanitizer puts in front of the C library's would take its descriptors for ours, and
+ * the library keeps two signals to itself.
+ */
+
+/* dup3() leaves one that is in its place already close-on-exec. */
+static bool move_to(int from, int to)
+{
+    return from == to ? syscall(SYS_fcntl, to, F_SETFD, 0) == 0
+                      : syscall(SYS_dup3, from, to, 0) == to;
 }
 
-/* A session of its own, so that ^C and a KILL of our process group don't reach it. What our caller
- * ignores would be ignored by the job too. */
-static int set_attributes(posix_spawnattr_t *a)
+/* The claim's lock first: where the others go may be its number. No terminal: it may outlive us. */
+static bool set_descriptors(const struct sg_job_spec *spec, const struct pipes *p)
 {
-    sigset_t all;
-    int e;
-
-    sigfillset(&all);
-    e = posix_spawnattr_setsigmask(a, &all);
-    if (e == 0)
-        e = posix_spawnattr_setsigdefault(a, &all);
-    return e != 0 ? e
-                  : posix_spawnattr_setflags(a, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                    POSIX_SPAWN_SETSIGDEF);
+    if (spec->lock_fd >= 0 && !move_to(spec->lock_fd, SG_SHIM_LOCK_FD))
+        return false;
+    if (!move_to(p->shim_control, SG_SHIM_CONTROL_FD) || !move_to(p->shim_output, 1))
+        return false;
+    (void)syscall(SYS_close, 0); /* so that this is the number that the next one gets */
+    if (syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY, 0) != 0 || !move_to(0, 2))
+        return false;
+    if (spec->lock_fd < 0)
+        (void)syscall(SYS_close, SG_SHIM_LOCK_FD); /* it may not be open */
+    for (size_t i = 0; i < p->n_locks; i++)
+        if (!move_to(p->locks[i], SG_SHIM_LOCK_FD + 1 + (int)i))
+            return false;
+    return true;
 }
 
-static int spawn(const struct sg_job_spec *spec, const struct pipes *p, char *const *argv,
-                 pid_t *ret)
+/* Handlers are reset by the kernel; what is ignored would be ignored by the job too. */
+static void heed(uint64_t ignored)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int e = posix_spawn_file_actions_init(&actions);
+    static const uint64_t plain[8]; /* the kernel's struct: SIG_DFL, no flags */
 
-    if (e != 0)
-        return e;
-    e = posix_spawnattr_init(&attr);
-    if (e == 0) {
-        e = set_attributes(&attr);
-        if (e == 0)
-            e = set_descriptors(&actions, spec, p);
-        if (e == 0)
-            e = posix_spawn(ret, spec->shim, &actions, &attr, argv, spec->envp);
-        (void)posix_spawnattr_destroy(&attr);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return e;
+    for (int signo = 1; signo <= 64 && ignored >> (signo - 1) != 0; signo++)
+        if ((ignored >> (signo - 1) & 1) != 0)
+            (void)syscall(SYS_rt_sigaction, signo, plain, NULL, sizeof(uint64_t));
+}
+
+/* A session of its own, so that ^C and a KILL of our process group don't reach it. All signals stay
+ * blocked, as the shim wants them. */
+static int be_shim(void *ctx)
+{
+    struct birth *b = ctx;
+
+    heed(b->ignored);
+    (void)syscall(SYS_setsid); /* can't fail: it has just been forked */
+    if (set_descriptors(b->spec, b->pipes))
+        (void)syscall(SYS_execve, b->spec->shim, b->argv, b->spec->envp);
+    b->sys = errno;
+    (void)syscall(SYS_exit_group, 127);
+    return 0;
+}
+
+/* What posix_spawn() does, but for what this caller does not need: that sets the disposition of
+ * each signal, asks for the limit of files for each descriptor, and maps a stack: 80 calls. */
+static int spawn(struct birth *b, pid_t *ret)
+{
+    _Alignas(16) char stack[16384];
+    const uint64_t all = UINT64_MAX; /* no handler of ours runs in the child */
+    uint64_t before;
+
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all)) != 0)
+        return errno;
+    *ret = clone(be_shim, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, b);
+    if (*ret < 0)
+        b->sys = errno;
+    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(all)); /* can't fail */
+    if (*ret > 0 && b->sys != 0)
+        (void)waitpid(*ret, NULL, 0); /* it has ended */
+    return b->sys;
+}
+
+uint64_t sg_shim_ignored(void)
+{
+    struct sigaction now;
+    uint64_t ret = 0;
+
+    for (int signo = 1; signo <= 64; signo++)
+        if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            ret |= UINT64_C(1) << (signo - 1);
+    return ret;
 }
 
 /* The shim's arguments, then the command's words; the caller frees the array alone. */
 static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, const char *group,
-                      pid_t *ret)
+                      uint64_t ignored, pid_t *ret)
 {
     static char name[] = "stagegraph-shim", version[] = SG_SHIM_VERSION;
     char timeout[24], grace[24], locks[24], files[24], *workdir = strdup(spec->workdir), **argv;
@@ -172,7 +208,8 @@ static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, con
         argv[6] = door;
         argv[7] = workdir;
         memcpy(argv + 8, spec->argv, n * sizeof(*argv));
-        e = spawn(spec, p, argv, ret);
+        e = spawn(&(struct birth){ .spec = spec, .pipes = p, .ignored = ignored, .argv = argv },
+                  ret);
     }
     free(argv);
     free(workdir);
@@ -180,8 +217,8 @@ static int spawn_shim(const struct sg_job_spec *spec, const struct pipes *p, con
     return e;
 }
 
-bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, struct sg_shim_ends *ret,
-                    int *ret_refused, struct sg_error *err)
+bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, uint64_t ignored,
+                    struct sg_shim_ends *ret, int *ret_refused, struct sg_error *err)
 {
     struct pipes p;
     pid_t pid = 0;
@@ -191,7 +228,7 @@ bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, struct sg
         close_pipes(&p);
         return false;
     }
-    e = spawn_shim(spec, &p, group, &pid);
+    e = spawn_shim(spec, &p, group, ignored, &pid);
     *ret = (struct sg_shim_ends){ .pid = pid, .control = p.control, .output = p.output };
     if (e == 0)
         p.control = p.output = -1;

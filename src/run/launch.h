@@ -7,6 +7,7 @@
 #define STAGEGRAPH_RUN_LAUNCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "stagegraph/error.h"
@@ -20,7 +21,11 @@ struct sg_shim_ends {
 
 /* *ret_refused is 0, or E2BIG: the command line is too long, which is the job's fault and not the
  * machine's; then there is no shim, and *ret means nothing. */
-bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, struct sg_shim_ends *ret,
-                    int *ret_refused, struct sg_error *err) SG_MUST;
+bool sg_shim_launch(const struct sg_job_spec *spec, const char *group, uint64_t ignored,
+                    struct sg_shim_ends *ret, int *ret_refused, struct sg_error *err) SG_MUST;
+
+/* The signals that this process ignores, a bit each, from 1 on the lowest. A job ignores none of
+ * those that the launch is told of. */
+uint64_t sg_shim_ignored(void);
 
 #endif

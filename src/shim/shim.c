@@ -31,10 +31,11 @@
 #define NEVER  INT64_MAX
 #define MAX_MS (NEVER / MS / 4)
 #define SETTLE_NS                                                                                  \
-    (100 * MS)               /* what ends by itself this soon after the command is not left over   \
-                              */
-#define SWEEP_NS (1000 * MS) /* from TERM to KILL for what is left over */
-#define STUCK_NS (1000 * MS) /* the least time from the first KILL to the word "stuck" */
+    (100 * MS)                 /* what ends by itself this soon after the command is not left over \
+                                */
+#define SWEEP_NS   (1000 * MS) /* from TERM to KILL for what is left over */
+#define STARTED_NS (2 * MS)    /* what has ended by then wakes the executor once, not twice */
+#define STUCK_NS   (1000 * MS) /* the least time from the first KILL to the word "stuck" */
 
 enum { BAD_USE = 2, NOT_STARTED = 127 };
 
@@ -63,7 +64,8 @@ struct shim {
     int64_t deadline_ns; /* of the state */
     int64_t kill_ns;     /* the next round of KILL */
     int64_t kill_pause_ns;
-    int64_t paused_at_ns; /* 0: not paused */
+    int64_t paused_at_ns;  /* 0: not paused */
+    int64_t started_at_ns; /* when to say that the command runs; NEVER: it was said */
     int64_t timeout_ns, grace_ns;
     int control;      /* -1: the executor is dead */
     uint64_t n_locks; /* besides the claim's */
@@ -251,7 +253,7 @@ static bool start(struct shim *s)
         tell(s, SG_SHIM_NOT_STARTED);
         return false;
     }
-    tell(s, SG_SHIM_STARTED);
+    s->started_at_ns = s->group[0] != '\0' ? s->news.started_ns : s->news.started_ns + STARTED_NS;
     s->deadline_ns = s->timeout_ns != 0 ? s->news.started_ns + s->timeout_ns : NEVER;
     return true;
 }
@@ -506,6 +508,8 @@ static void wait_for_event(struct shim *s)
 
     if (is_killing(s) && s->kill_ns < until)
         until = s->kill_ns;
+    if (s->started_at_ns < until)
+        until = s->started_at_ns;
     if (until != NEVER) {
         now = now_ns();
         until = until > now ? until - now : 0;
@@ -537,6 +541,10 @@ static void supervise(struct shim *s)
         reap(s);
         if (s->state == OVER)
             return;
+        if (now_ns() >= s->started_at_ns) {
+            s->started_at_ns = NEVER;
+            tell(s, SG_SHIM_STARTED);
+        }
         if (s->paused_at_ns == 0 && now_ns() >= s->deadline_ns)
             be_late(s);
         if (is_killing(s) && now_ns() >= s->kill_ns)

@@ -168,6 +168,14 @@ static void sweep_one(struct sg_file_store *f, const char *full)
     (void)sg_io_close(&f->io, fd);
 }
 
+/* Has this process been here? What others leave meanwhile is for the next one, or who lists. */
+static bool was_swept(struct sg_file_store *f, const char *dir)
+{
+    uint64_t hash = sg_hash64_of(dir, strlen(dir));
+
+    return atomic_exchange(&f->swept[hash % SG_FILE_SWEPT], hash) == hash;
+}
+
 /* The temporary files of dead processes in a directory of claims. Nobody's success depends on it.
  */
 static void sweep(struct sg_file_store *f, const char *full)
@@ -178,6 +186,8 @@ static void sweep(struct sg_file_store *f, const char *full)
     DIR *d;
 
     sg_file_parent(full, dir);
+    if (was_swept(f, dir))
+        return;
     d = opendir(dir);
     if (d == NULL)
         return;

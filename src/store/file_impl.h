@@ -9,17 +9,22 @@
 #define STAGEGRAPH_FILE_IMPL_H
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "io.h"
 #include "store_impl.h"
 
+#define SG_FILE_SWEPT 64 /* two that share a place are swept in turn, which does no harm */
+
 struct sg_file_store {
     struct sg_store base; /* first: a struct sg_store * is cast to it */
     const char *prefix;   /* the root, or "" where that is "/"; borrowed from base */
     struct sg_io io;
+    _Atomic uint64_t swept[SG_FILE_SWEPT]; /* hashes of directories of claims: file_claim.c */
 };
 
 static inline struct sg_file_store *sg_file_of(struct sg_store *s)

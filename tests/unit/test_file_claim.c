@@ -247,7 +247,7 @@ static void a_look_at_one_claim_tells_whether_it_lives(void **state)
     sg_buf_done(&b);
 }
 
-static void taking_sweeps_what_the_dead_have_left(void **state)
+static void the_first_claim_of_a_process_sweeps_what_the_dead_have_left(void **state)
 {
     struct sg_store_claim c;
 
@@ -478,24 +478,29 @@ static void whoever_only_looks_makes_no_contender_fail(void **state)
     }
 }
 
-/* After whatever happened: the claim is absent, or whole and, since nobody lives, dead. */
+/* After whatever happened: the claim is absent, or whole and, since nobody lives, dead; and the
+ * next process takes it. */
 static void check_outcome(const char *what, const struct sg_fault *fault, const char *before,
                           const char *after)
 {
+    const struct sg_store_config config = { .root = dir.dir, .sync = true };
     char *text = scratch_read(&dir, PATH, NULL);
     struct sg_store_claim c;
+    struct sg_store *next;
     enum sg_claim_outcome o;
 
     if (text != NULL && strcmp(text, after) != 0 && (before == NULL || strcmp(text, before) != 0))
         fail_msg("%s, fault at %u: the claim is %s", what, fault->at, text);
     if (!fault->dies && !fault->for_good && scratch_count(&dir, "", ".tmp") != 0)
         fail_msg("%s, fault at %u: a temporary file stays", what, fault->at);
-    o = take("next", &c);
+    OK(sg_store_open(&config, &next, &err));
+    o = take_in(next, "next", &c);
     if (o != (text != NULL ? SG_CLAIM_DEAD : SG_CLAIM_TAKEN))
         fail_msg("%s, fault at %u: then outcome %d", what, fault->at, (int)o);
-    OK(sg_store_claim_drop(store, &c, &err));
+    OK(sg_store_claim_drop(next, &c, &err));
     if (scratch_count(&dir, "", "") != 0 && o == SG_CLAIM_TAKEN)
         fail_msg("%s, fault at %u: something stays", what, fault->at);
+    sg_store_free(next);
     free(text);
 }
 
@@ -620,7 +625,7 @@ int main(void)
         cmocka_unit_test(a_dead_claim_that_is_gone_is_not_replaced),
         cmocka_unit_test(listing_tells_the_living_from_the_dead_and_sweeps),
         cmocka_unit_test(a_look_at_one_claim_tells_whether_it_lives),
-        cmocka_unit_test(taking_sweeps_what_the_dead_have_left),
+        cmocka_unit_test(the_first_claim_of_a_process_sweeps_what_the_dead_have_left),
         cmocka_unit_test(a_file_system_without_exclusive_renames_has_links),
         cmocka_unit_test(a_lock_from_outside_is_respected),
         cmocka_unit_test(an_endless_text_is_a_claim_of_nobody_known),
