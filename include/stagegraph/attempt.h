@@ -98,7 +98,8 @@ struct sg_attempt {
     uint32_t n_members;
     struct sg_sibling *siblings; /* of the members that are to run; in the arena */
     uint32_t n_siblings;
-    bool siblings_seen; /* after the job */
+    bool siblings_seen;  /* after the job */
+    const char *flushed; /* the parent of outputs that was flushed last since the job ended */
     char nonce[33];
     char ended[33]; /* the nonce of the dead attempt whose applications were ended last */
     int64_t started_s;

@@ -229,6 +229,11 @@ enum sg_claim_outcome {
 bool sg_store_claim_take(struct sg_store *s, const char *path, struct sg_span text,
                          struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
                          struct sg_buf *held_text, struct sg_error *err) SG_MUST;
+/* The same, but the name of a claim that is TAKEN is durable only after sg_store_flush_dir() of its
+ * directory, one for many claims: until then nothing is to be done under it. */
+bool sg_store_claim_take_unflushed(struct sg_store *s, const char *path, struct sg_span text,
+                                   struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                                   struct sg_buf *held_text, struct sg_error *err) SG_MUST;
 /* Puts a claim of ours, locked, in the place of the dead one that we hold, or of our own with
  * another text (rename over it), and lets that one go. On success *claim is the new one; on failure
  * it is still the old one. */

@@ -258,8 +258,10 @@ static bool take_claim(struct sg_attempt *a, struct sg_member *m, struct sg_erro
         enum sg_claim_outcome outcome;
 
         sg_buf_clear(&held);
-        if (!sg_store_claim_take(a->run->store, sg_buf_text(&path), sg_buf_span(&ours), &m->claim,
-                                 &outcome, &held, err))
+        /* those of a batch lie in one directory: flush_claims() */
+        if (!(a->n_members > 1 ? sg_store_claim_take_unflushed : sg_store_claim_take)(
+                a->run->store, sg_buf_text(&path), sg_buf_span(&ours), &m->claim, &outcome, &held,
+                err))
             goto done;
         again = false;
         switch (outcome) {
@@ -611,6 +613,33 @@ static void decide_members(struct sg_attempt *a)
     }
 }
 
+static void fail_all(struct sg_attempt *a, const struct sg_error *err)
+{
+    a->to_run = false;
+    for (uint32_t i = 0; i < a->n_members; i++)
+        if (sg_member_is_to_run(&a->members[i])) {
+            sg_member_failed(a, &a->members[i], err);
+            sg_member_drop(a, &a->members[i]);
+        }
+}
+
+/* The claims of a batch are durable before the first of its markers goes: by one flush. */
+static bool flush_claims(struct sg_attempt *a, struct sg_error *err)
+{
+    const struct sg_member *m = a->members, *end = m + a->n_members;
+    char *dir;
+
+    while (m != end && !m->claimed)
+        m++;
+    if (a->n_members == 1 || m == end)
+        return true;
+    dir = sg_arena_text(&a->arena, m->claim.path, err);
+    if (dir == NULL)
+        return false;
+    *strrchr(dir, '/') = '\0'; /* it has one: sg_claim_path() */
+    return sg_store_flush_dir(a->run->store, dir, err) || sg_error_wrap(err, "take the claims");
+}
+
 typedef bool prepare_fn(struct sg_attempt *a, struct sg_member *m, struct sg_error *err);
 
 /* Step 2, of each member in turn. Behind one that can't be prepared there is a hole. */
@@ -645,6 +674,10 @@ void sg_attempt_prepare(struct sg_attempt *a)
 
     a->started_s = sg_wall_now().ns / SG_NS_PER_S;
     decide_members(a);
+    if (!flush_claims(a, &err)) {
+        fail_all(a, &err);
+        return;
+    }
     prepare_members(a, clear);
     if (!a->to_run)
         return;
@@ -653,10 +686,5 @@ void sg_attempt_prepare(struct sg_attempt *a)
         if (!a->to_run || sg_attempt_words(a, &err))
             return;
     }
-    a->to_run = false;
-    for (uint32_t i = 0; i < a->n_members; i++)
-        if (sg_member_is_to_run(&a->members[i])) {
-            sg_member_failed(a, &a->members[i], &err);
-            sg_member_drop(a, &a->members[i]);
-        }
+    fail_all(a, &err);
 }

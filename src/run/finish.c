@@ -118,7 +118,9 @@ struct sg_receipt sg_member_receipt(const struct sg_attempt *a, const struct sg_
 }
 
 /* An output that the job made, or made anew, is a name in its parent: durable before the receipt
- * that speaks of it. (What was there before the job has been flushed when it was made.) */
+ * that speaks of it. (What was there before the job has been flushed when it was made.) The members
+ * of a batch are all there when the first is looked at, for the job has ended: neighbours have one
+ * flush. */
 static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
     char *slash = strrchr(m->dir, '/');
@@ -134,7 +136,11 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
     if (!slash)
         return sg_store_flush_dir(a->run->store, "", err);
     *slash = '\0';
-    ok = sg_store_flush_dir(a->run->store, m->dir, err);
+    ok = a->flushed != NULL && strcmp(a->flushed, m->dir) == 0;
+    if (!ok && sg_store_flush_dir(a->run->store, m->dir, err)) {
+        a->flushed = sg_arena_text(&a->arena, m->dir, err);
+        ok = a->flushed != NULL;
+    }
     *slash = '/';
     return ok;
 }

@@ -514,7 +514,11 @@ static bool file_now(struct sg_store *s, struct sg_wall *ret, struct sg_error *e
 
 static void file_free(struct sg_store *s)
 {
-    free(sg_file_of(s));
+    struct sg_file_store *f = sg_file_of(s);
+
+    pthread_cond_destroy(&f->flush_ended);
+    pthread_mutex_destroy(&f->flush_lock);
+    free(f);
 }
 
 static const struct sg_store_ops file_ops = {
@@ -536,6 +540,7 @@ static const struct sg_store_ops file_ops = {
     .rename_marker = sg_file_rename_marker,
     .remove_marker = sg_file_remove_marker,
     .claim_take = sg_file_claim_take,
+    .claim_take_unflushed = sg_file_claim_take_unflushed,
     .claim_replace = sg_file_claim_replace,
     .claim_verify = sg_file_claim_verify,
     .claim_drop = sg_file_claim_drop,
@@ -584,6 +589,8 @@ bool sg_file_store_open(const char *path, bool sync, const struct sg_io *io, str
     f->base.ops = &file_ops;
     f->base.sync = sync;
     f->prefix = n == 1 ? "" : f->base.root;
+    pthread_mutex_init(&f->flush_lock, NULL); /* can't fail with default attributes on Linux */
+    pthread_cond_init(&f->flush_ended, NULL);
     f->io = io != NULL ? *io : sg_io_system;
     if (!check_root(f, err)) {
         sg_store_free(&f->base);

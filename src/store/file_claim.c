@@ -216,7 +216,7 @@ static bool fill_claim(struct sg_file_store *f, const char *path, const char *fu
 }
 
 /* Nobody has the name: tries to have it. *ret_taken false: somebody was faster. */
-static bool create_claim(struct sg_file_store *f, const char *path, const char *full,
+static bool create_claim(struct sg_file_store *f, const char *path, const char *full, bool flush,
                          struct sg_span text, struct sg_store_claim *ret, bool *ret_taken,
                          struct sg_error *err)
 {
@@ -234,7 +234,7 @@ static bool create_claim(struct sg_file_store *f, const char *path, const char *
         return true;
     }
     sg_file_parent(full, dir);
-    if (sg_file_flush_full(f, dir, err) && fill_claim(f, path, full, t.fd, ret, err))
+    if ((!flush || sg_file_flush_full(f, dir, err)) && fill_claim(f, path, full, t.fd, ret, err))
         return true;
     (void)f->io.unlink(f->io.ctx, full); /* ours and locked; what stays is a dead claim */
     (void)sg_io_close(&f->io, t.fd);
@@ -313,11 +313,10 @@ static bool meet_claim(struct sg_file_store *f, const char *path, const char *fu
     return look != LOOK_LOCKED || fill_claim(f, path, full, fd, ret, err);
 }
 
-bool sg_file_claim_take(struct sg_store *s, const char *path, struct sg_span text,
-                        struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
-                        struct sg_buf *held_text, struct sg_error *err)
+static bool take(struct sg_file_store *f, const char *path, bool flush, struct sg_span text,
+                 struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                 struct sg_buf *held_text, struct sg_error *err)
 {
-    struct sg_file_store *f = sg_file_of(s);
     struct sg_mono begun = sg_mono_now();
     char full[PATH_MAX];
     bool known, taken;
@@ -329,7 +328,7 @@ bool sg_file_claim_take(struct sg_store *s, const char *path, struct sg_span tex
         if (!open_claim(f, full, &fd, err))
             return false;
         if (fd < 0) {
-            if (!create_claim(f, path, full, text, ret, &taken, err))
+            if (!create_claim(f, path, full, flush, text, ret, &taken, err))
                 return false;
             if (taken) {
                 *ret_outcome = SG_CLAIM_TAKEN;
@@ -349,6 +348,20 @@ bool sg_file_claim_take(struct sg_store *s, const char *path, struct sg_span tex
         /* Each time round, somebody else has taken, replaced or dropped it. */
     } while (ms_since(begun) < GIVE_UP_MS);
     return sg_error_set(err, SG_ERROR_STORE, 0, "claim %s: it changes all the time", full);
+}
+
+bool sg_file_claim_take(struct sg_store *s, const char *path, struct sg_span text,
+                        struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                        struct sg_buf *held_text, struct sg_error *err)
+{
+    return take(sg_file_of(s), path, true, text, ret, ret_outcome, held_text, err);
+}
+
+bool sg_file_claim_take_unflushed(struct sg_store *s, const char *path, struct sg_span text,
+                                  struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                                  struct sg_buf *held_text, struct sg_error *err)
+{
+    return take(sg_file_of(s), path, false, text, ret, ret_outcome, held_text, err);
 }
 
 bool sg_file_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct sg_span text,

@@ -1,14 +1,15 @@
 /*
  * file_impl: what the files of the local store share (private to the floor).
  *
- * file.c reads, file_stat.c stats many, file_write.c writes and removes, file_claim.c claims. The
- * sg_file_… functions below take full paths; those in the table of file.c take paths below the
- * root.
+ * file.c reads, file_stat.c stats many, file_write.c writes and removes, file_flush.c flushes
+ * directories, file_claim.c claims. The sg_file_… functions below take full paths; those in the
+ * table of file.c take paths below the root.
  */
 #ifndef STAGEGRAPH_FILE_IMPL_H
 #define STAGEGRAPH_FILE_IMPL_H
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,10 @@ struct sg_file_store {
     struct sg_store base; /* first: a struct sg_store * is cast to it */
     const char *prefix;   /* the root, or "" where that is "/"; borrowed from base */
     struct sg_io io;
+    pthread_mutex_t flush_lock;
+    pthread_cond_t flush_ended;
+    struct sg_file_flush *flushes;         /* file_flush.c; under the lock */
+    unsigned n_flushes;                    /* threads that flush, or wait for a flush */
     _Atomic uint64_t swept[SG_FILE_SWEPT]; /* hashes of directories of claims: file_claim.c */
 };
 
@@ -52,7 +57,8 @@ struct sg_entry sg_file_entry(const struct stat *st);
 bool sg_file_read_all(const struct sg_io *io, int fd, const char *full, size_t limit,
                       struct sg_buf *out, struct sg_error *err) SG_MUST;
 bool sg_file_make_full(struct sg_file_store *f, const char *full, struct sg_error *err) SG_MUST;
-/* Only with sync. A directory that is gone has nothing to flush. */
+/* Only with sync. A directory that is gone has nothing to flush. One fsync() can be that of several
+ * threads: it begins after each of them has called. */
 bool sg_file_flush_full(struct sg_file_store *f, const char *full, struct sg_error *err) SG_MUST;
 
 /*
@@ -88,6 +94,9 @@ bool sg_file_remove_marker(struct sg_store *s, const char *dir, const char *name
 bool sg_file_claim_take(struct sg_store *s, const char *path, struct sg_span text,
                         struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
                         struct sg_buf *held_text, struct sg_error *err) SG_MUST;
+bool sg_file_claim_take_unflushed(struct sg_store *s, const char *path, struct sg_span text,
+                                  struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                                  struct sg_buf *held_text, struct sg_error *err) SG_MUST;
 bool sg_file_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct sg_span text,
                            struct sg_error *err) SG_MUST;
 bool sg_file_claim_verify(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,

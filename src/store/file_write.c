@@ -15,31 +15,6 @@
 
 #define NONCE_DIGITS 16
 
-bool sg_file_flush_full(struct sg_file_store *f, const char *full, struct sg_error *err)
-{
-    bool ok = true;
-    int fd;
-
-    if (!f->base.sync)
-        return true;
-    fd = sg_io_open(&f->io, full, O_RDONLY | O_DIRECTORY);
-    if (fd < 0)
-        return sg_file_is_absent(errno) ? true : sg_file_fail(err, errno, "flush", full);
-    /* EINVAL, ENOTSUP: file systems that have no fsync of directories (some of FUSE, SMB) */
-    if (sg_io_fsync(&f->io, fd) != 0 && errno != EINVAL && errno != ENOTSUP)
-        ok = sg_file_fail(err, errno, "flush", full);
-    (void)sg_io_close(&f->io, fd); /* nothing was written */
-    return ok;
-}
-
-bool sg_file_flush_dir(struct sg_store *s, const char *dir, struct sg_error *err)
-{
-    char full[PATH_MAX];
-
-    return sg_file_path(sg_file_of(s), dir, full, err) &&
-           sg_file_flush_full(sg_file_of(s), full, err);
-}
-
 /* One directory whose parent is there; its name is made durable in the parent. */
 static bool make_one(struct sg_file_store *f, const char *full, struct sg_error *err)
 {

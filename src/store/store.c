@@ -305,6 +305,16 @@ bool sg_store_claim_take(struct sg_store *s, const char *path, struct sg_span te
            s->ops->claim_take(s, path, text, ret, ret_outcome, held_text, err);
 }
 
+bool sg_store_claim_take_unflushed(struct sg_store *s, const char *path, struct sg_span text,
+                                   struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                                   struct sg_buf *held_text, struct sg_error *err)
+{
+    if (s->ops->claim_take_unflushed == NULL)
+        return sg_store_claim_take(s, path, text, ret, ret_outcome, held_text, err);
+    return SG_EXPECT(path[0] != '\0' && is_inside(path) && text.len != 0, err) &&
+           s->ops->claim_take_unflushed(s, path, text, ret, ret_outcome, held_text, err);
+}
+
 bool sg_store_claim_replace(struct sg_store *s, struct sg_store_claim *claim, struct sg_span text,
                             struct sg_error *err)
 {

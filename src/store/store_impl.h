@@ -64,6 +64,10 @@ struct sg_store_ops {
     bool (*claim_take)(struct sg_store *s, const char *path, struct sg_span text,
                        struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
                        struct sg_buf *held_text, struct sg_error *err);
+    /* NULL: as claim_take */
+    bool (*claim_take_unflushed)(struct sg_store *s, const char *path, struct sg_span text,
+                                 struct sg_store_claim *ret, enum sg_claim_outcome *ret_outcome,
+                                 struct sg_buf *held_text, struct sg_error *err);
     bool (*claim_replace)(struct sg_store *s, struct sg_store_claim *claim, struct sg_span text,
                           struct sg_error *err);
     bool (*claim_verify)(struct sg_store *s, const struct sg_store_claim *claim, bool *ret,

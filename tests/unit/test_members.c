@@ -86,6 +86,102 @@ static void all_are_claimed_and_get_their_receipts(void **state)
     trial_close(&t);
 }
 
+#define DAY                                                                                        \
+    "[stage b]\nneeds = landing\ncommand = b ${output_root} ${partitions}\n"                       \
+    "output = b/${ds}/${HH}\nbatch = 24\n"
+#define HOURS 24
+
+/* All hours of a day with an output and its marker, and a change that makes them stale. */
+static void open_a_day(struct trial *t)
+{
+    trial_open(t, HEAD LANDING DAY);
+    world_at(&t->w, "2024-01-02T00:00:00Z");
+    for (int i = 1; i < HOURS; i++) {
+        char source[40];
+
+        (void)snprintf(source, sizeof(source), "landing@2024-01-01T%02d", i);
+        world_source(&t->w, source, "rows");
+    }
+    trial_begin_batch(t, nodes[0], HOURS);
+    trial_work(t, "v1");
+    trial_end(t, SG_RESULT_OK);
+    t->forced = true;
+    trial_plan(t);
+    sg_attempt_free(t->a);
+}
+
+static unsigned count_words(const char *trace, size_t n, const char *word)
+{
+    unsigned found = 0;
+
+    for (const char *at = trace; (at = strstr(at, word)) != NULL && at < trace + n; at++)
+        found++;
+    return found;
+}
+
+static void one_flush_makes_the_claims_of_a_batch_durable_before_the_first_marker_goes(void **state)
+{
+    const char *trace, *gone;
+    struct trial t;
+
+    (void)state;
+    open_a_day(&t);
+    sg_fake_store_arm(t.fake, (struct sg_fault){ .at = 0 });
+    t.a = trial_attempt(&t, nodes[0], 2, HOURS);
+    assert_int_equal(t.a->vars.count, HOURS);
+    trace = sg_fake_store_trace(t.fake);
+    gone = strstr(trace, "unlink:_SUCCESS");
+    assert_non_null(gone);
+    assert_int_equal(count_words(trace, (size_t)(gone - trace), "rename:2024-01-01T"), HOURS);
+    assert_int_equal(count_words(trace, strlen(trace), "fsync:b "), 1);
+    assert_true(strstr(trace, "rename:2024-01-01T23") < strstr(trace, "fsync:b "));
+    assert_true(strstr(trace, "fsync:b ") < gone);
+    trial_close(&t);
+}
+
+/* The names in the trace are the last of a path: data are part-0, and members come in order. */
+static void a_batch_of_a_day_has_fewer_flushes_than_its_hours_alone(void **state)
+{
+    unsigned flushes, flushed = 0, renamed = 0;
+    const char *trace;
+    struct trial t;
+
+    (void)state;
+    open_a_day(&t);
+    sg_fake_store_arm(t.fake, (struct sg_fault){ .at = 0 });
+    t.a = trial_attempt(&t, nodes[0], 2, HOURS);
+    flushes = sg_fake_store_count(t.fake, "fsync");
+    for (int i = 0; i < HOURS; i++) { /* the job makes its outputs anew */
+        char path[60];
+
+        (void)snprintf(path, sizeof(path), "store/b/2024-01-01/%02d/part-0", i);
+        assert_int_equal(unlink(scratch_path(&t.w.scratch, path)), 0);
+        *strrchr(path, '/') = '\0';
+        assert_int_equal(rmdir(scratch_path(&t.w.scratch, path)), 0);
+    }
+    trial_work(&t, "v2");
+    sg_fake_store_arm(t.fake, (struct sg_fault){ .at = 0 });
+    trial_end(&t, SG_RESULT_OK);
+    flushes += sg_fake_store_count(t.fake, "fsync");
+    /* an hour alone has 6, one a data file, and one a new directory */
+    assert_in_range(flushes - HOURS, HOURS, 6 * HOURS - 1);
+
+    trace = sg_fake_store_trace(t.fake);
+    assert_int_equal(count_words(trace, strlen(trace), "fsync:2024-01-01 "), 1);
+    assert_true(strstr(trace, "fsync:2024-01-01 ") < strstr(trace, "rename:_SUCCESS"));
+    for (const char *at = trace; at != NULL; at = strchr(at + 1, ' ')) {
+        flushed += strncmp(at, " fsync:part-0", 13) == 0 || strncmp(at, "fsync:part-0", 12) == 0;
+        if (strncmp(at, " rename:_SUCCESS", 16) != 0)
+            continue;
+        renamed++;
+        assert_true(flushed >= renamed); /* no receipt before its data */
+    }
+    assert_int_equal(renamed, HOURS);
+    assert_int_equal(flushed, HOURS);
+    assert_whole(&t, nodes[3]);
+    trial_close(&t);
+}
+
 static void a_fresh_one_in_the_middle_ends_the_job_before_it(void **state)
 {
     struct trial t;
@@ -367,6 +463,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_are_claimed_and_get_their_receipts),
+        cmocka_unit_test(
+            one_flush_makes_the_claims_of_a_batch_durable_before_the_first_marker_goes),
+        cmocka_unit_test(a_batch_of_a_day_has_fewer_flushes_than_its_hours_alone),
         cmocka_unit_test(a_fresh_one_in_the_middle_ends_the_job_before_it),
         cmocka_unit_test(fresh_ones_at_the_ends_only_drop_out),
         cmocka_unit_test(a_held_one_and_one_that_lacks_drop_out),
