@@ -5,9 +5,9 @@
  *
  *   sg_loop_new → sg_loop_watch / sg_loop_timer / sg_loop_signals / sg_loop_work … → sg_loop_run
  *
- * Callbacks run on the loop's thread, one at a time. A callback may add and remove any watch or
- * timer, its own included. What can block (the store, hashing, fsync) is handed to sg_loop_work():
- * it runs on one of a few worker threads, and its `done` on the loop's thread.
+ * Callbacks run on the thread that has the loop, one at a time. A callback may add and remove any
+ * watch or timer, its own included. What can block (the store, hashing, fsync) is handed to
+ * sg_loop_work(): it runs on one of a few worker threads, and its `done` on the loop's thread.
  *
  * A round delivers what is ready, then the timers that are due; what callbacks add waits for the
  * next one. Descriptors of the loop are close-on-exec. A loop belongs to one thread and is not used
@@ -66,6 +66,15 @@ bool sg_loop_signals(struct sg_loop *l, const sigset_t *set, sg_signal_fn *fn, v
 typedef void sg_work_fn(void *ctx);
 bool sg_loop_work(struct sg_loop *l, sg_work_fn *work, sg_work_fn *done, void *ctx,
                   struct sg_error *err) SG_MUST;
+
+/*
+ * The same for work that is short as a rule and is done one piece after the other: where nothing
+ * stands against it, on the loop's own thread, between two rounds, so that no other thread has to
+ * be woken. Should it take longer than some milliseconds, another thread has the loop until it is
+ * done: callbacks are then called from that one, one at a time as ever.
+ */
+bool sg_loop_work_short(struct sg_loop *l, sg_work_fn *work, sg_work_fn *done, void *ctx,
+                        struct sg_error *err) SG_MUST;
 
 /* What a module keeps once for each loop (the sampler of all jobs): found by `key`, the address of
  * a constant of that module, or NULL. sg_loop_free frees it by free_part, while watches and timers

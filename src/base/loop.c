@@ -5,106 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "loop_impl.h"
+
 #define ROUND_EVENTS 64
-
-struct sg_watch {
-    int fd;
-    uint32_t events;
-    sg_watch_fn *fn;
-    void *ctx;
-    bool polled;    /* false: epoll refuses it, so it is always ready */
-    bool dead;      /* removed in this round; its memory goes when the round is over */
-    uint64_t round; /* the last round in which it was called as always ready */
-    struct sg_watch *prev, *next;
-};
-
-enum timer_state { WAITING, DUE, FIRING, CANCELLED };
-
-struct sg_timer {
-    struct sg_mono at;
-    uint64_t seq; /* of two with the same time the older one goes first */
-    size_t slot;  /* in the heap while WAITING */
-    enum timer_state state;
-    struct sg_timer *next; /* in the list of this round while DUE */
-    sg_timer_fn *fn;
-    void *ctx;
-};
-
-struct item {
-    sg_work_fn *work, *done;
-    void *ctx;
-    struct item *next;
-};
-
-struct items {
-    struct item *first, **end;
-};
-
-struct part {
-    const void *key;
-    void *part;
-    sg_loop_part_fn *free_part;
-    struct part *next;
-};
-
-struct sg_loop {
-    int epoll_fd;
-    bool stopped, in_round;
-    uint64_t round, seq;
-    struct sg_watch *watches, *dead;
-    unsigned n_always;
-    struct sg_timer **heap;
-    size_t n_timers, cap_timers;
-    struct part *parts;
-
-    int signal_fd;
-    struct sg_watch *signal_watch;
-    sigset_t old_mask;
-    sg_signal_fn *signal_fn;
-    void *signal_ctx;
-
-    unsigned max_threads, n_threads;
-    pthread_t *threads;
-    int done_fd; /* eventfd: `finished` is no longer empty */
-    struct sg_watch *done_watch;
-    /* Below: guarded by the lock, shared with the workers. */
-    pthread_mutex_t lock;
-    pthread_cond_t more;
-    struct items queued, finished;
-    size_t n_queued;
-    unsigned n_idle;
-    bool closing;
-};
-
-static void items_init(struct items *q)
-{
-    q->first = NULL;
-    q->end = &q->first;
-}
-
-static void items_add(struct items *q, struct item *i)
-{
-    i->next = NULL;
-    *q->end = i;
-    q->end = &i->next;
-}
-
-static struct item *items_take(struct items *q)
-{
-    struct item *i = q->first;
-
-    if (i != NULL) {
-        q->first = i->next;
-        if (q->first == NULL)
-            q->end = &q->first;
-    }
-    return i;
-}
 
 bool sg_loop_new(unsigned workers, struct sg_loop **ret, struct sg_error *err)
 {
@@ -114,10 +20,7 @@ bool sg_loop_new(unsigned workers, struct sg_loop **ret, struct sg_error *err)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for an event loop");
     l->signal_fd = l->done_fd = -1;
     l->max_threads = workers != 0 ? workers : 1;
-    items_init(&l->queued);
-    items_init(&l->finished);
-    pthread_mutex_init(&l->lock, NULL); /* can't fail with default attributes on Linux */
-    pthread_cond_init(&l->more, NULL);
+    sg_loop_work_init(l);
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll_fd < 0) {
         sg_error_set(err, SG_ERROR_SYSTEM, errno, "make an epoll descriptor");
@@ -126,23 +29,6 @@ bool sg_loop_new(unsigned workers, struct sg_loop **ret, struct sg_error *err)
     }
     *ret = l;
     return true;
-}
-
-static void join_workers(struct sg_loop *l)
-{
-    struct item *i;
-
-    pthread_mutex_lock(&l->lock);
-    l->closing = true;
-    pthread_cond_broadcast(&l->more);
-    pthread_mutex_unlock(&l->lock);
-    for (unsigned t = 0; t < l->n_threads; t++)
-        pthread_join(l->threads[t], NULL);
-    free(l->threads);
-    while ((i = items_take(&l->queued)) != NULL)
-        free(i);
-    while ((i = items_take(&l->finished)) != NULL)
-        free(i);
 }
 
 static void free_watches(struct sg_watch *w)
@@ -167,7 +53,7 @@ void sg_loop_free(struct sg_loop *l)
         p->free_part(p->part);
         free(p);
     }
-    join_workers(l);
+    sg_loop_work_done(l);
     for (size_t i = 0; i < l->n_timers; i++)
         free(l->heap[i]);
     free(l->heap);
@@ -181,8 +67,6 @@ void sg_loop_free(struct sg_loop *l)
         close(l->done_fd);
     if (l->epoll_fd >= 0)
         close(l->epoll_fd);
-    pthread_cond_destroy(&l->more);
-    pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
@@ -386,7 +270,7 @@ static int wait_ms(const struct sg_loop *l)
 {
     int64_t ns, ms;
 
-    if (l->stopped || l->n_always != 0)
+    if (l->stopped || l->n_always != 0 || l->lease.here.first != NULL)
         return 0;
     if (l->n_timers == 0)
         return -1;
@@ -439,140 +323,6 @@ bool sg_loop_signals(struct sg_loop *l, const sigset_t *set, sg_signal_fn *fn, v
     return true;
 }
 
-/* ---- work */
-
-/* The loop reads it to 0, so it is never full; should a sandbox or a tracer refuse it all the same,
- * a lost wake-up would be a hang. */
-static void wake(int fd)
-{
-    const struct timespec pause = { .tv_nsec = 1000 * 1000 };
-
-    for (int i = 0; i < 1000 && eventfd_write(fd, 1) != 0; i++)
-        (void)nanosleep(&pause, NULL); /* woken early is fine */
-}
-
-static void *worker(void *ctx)
-{
-    struct sg_loop *l = ctx;
-
-    pthread_mutex_lock(&l->lock);
-    while (!l->closing) {
-        struct item *i = items_take(&l->queued);
-        bool first;
-
-        if (i == NULL) {
-            l->n_idle++;
-            pthread_cond_wait(&l->more, &l->lock);
-            l->n_idle--;
-            continue;
-        }
-        l->n_queued--;
-        pthread_mutex_unlock(&l->lock);
-        i->work(i->ctx);
-        pthread_mutex_lock(&l->lock);
-        first = l->finished.first == NULL;
-        items_add(&l->finished, i);
-        if (first) { /* without the lock, which the loop asks for as soon as it is awake */
-            pthread_mutex_unlock(&l->lock);
-            wake(l->done_fd);
-            pthread_mutex_lock(&l->lock);
-        }
-    }
-    pthread_mutex_unlock(&l->lock);
-    return NULL;
-}
-
-static void on_done(void *ctx, int fd, uint32_t events)
-{
-    struct sg_loop *l = ctx;
-    struct items ready;
-    struct item *i;
-    eventfd_t n;
-
-    (void)events;
-    pthread_mutex_lock(&l->lock);
-    (void)eventfd_read(fd, &n);
-    ready.first = l->finished.first;
-    items_init(&l->finished);
-    pthread_mutex_unlock(&l->lock);
-    while ((i = ready.first) != NULL) {
-        ready.first = i->next;
-        i->done(i->ctx);
-        free(i);
-    }
-}
-
-static bool open_pool(struct sg_loop *l, struct sg_error *err)
-{
-    if (l->done_fd >= 0)
-        return true;
-    l->threads = calloc(l->max_threads, sizeof(*l->threads));
-    if (l->threads == NULL)
-        return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for %u threads", l->max_threads);
-    l->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (l->done_fd < 0) {
-        sg_error_set(err, SG_ERROR_SYSTEM, errno, "make an event descriptor");
-        goto failed;
-    }
-    if (!sg_loop_watch(l, l->done_fd, EPOLLIN, on_done, l, &l->done_watch, err))
-        goto failed;
-    return true;
-failed:
-    if (l->done_fd >= 0)
-        close(l->done_fd);
-    l->done_fd = -1;
-    free(l->threads);
-    l->threads = NULL;
-    return false;
-}
-
-/* Signals are the loop's business: a worker takes none. */
-static int start_thread(struct sg_loop *l)
-{
-    sigset_t all, old;
-    int e;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    e = pthread_create(&l->threads[l->n_threads], NULL, worker, l);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (e == 0)
-        l->n_threads++;
-    return e;
-}
-
-bool sg_loop_work(struct sg_loop *l, sg_work_fn *work, sg_work_fn *done, void *ctx,
-                  struct sg_error *err)
-{
-    struct item *i = malloc(sizeof(*i));
-    bool busy;
-    int e;
-
-    if (i == NULL)
-        return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for a work item");
-    *i = (struct item){ .work = work, .done = done, .ctx = ctx };
-    if (!open_pool(l, err)) {
-        free(i);
-        return false;
-    }
-    pthread_mutex_lock(&l->lock);
-    busy = l->n_idle <= l->n_queued; /* those that were woken already have work */
-    pthread_mutex_unlock(&l->lock);
-    if (busy && l->n_threads < l->max_threads) {
-        e = start_thread(l);
-        if (e != 0 && l->n_threads == 0) {
-            free(i);
-            return sg_error_set(err, SG_ERROR_SYSTEM, e, "start a thread");
-        }
-    }
-    pthread_mutex_lock(&l->lock);
-    items_add(&l->queued, i);
-    l->n_queued++;
-    pthread_mutex_unlock(&l->lock);
-    pthread_cond_signal(&l->more); /* without the lock, which the worker asks for at once */
-    return true;
-}
-
 /* ---- parts */
 
 void *sg_loop_part(const struct sg_loop *l, const void *key)
@@ -597,24 +347,29 @@ bool sg_loop_add_part(struct sg_loop *l, const void *key, void *part, sg_loop_pa
 
 /* ---- the loop itself */
 
-bool sg_loop_run(struct sg_loop *l, struct sg_error *err)
+bool sg_loop_round(struct sg_loop *l, struct sg_error *err)
 {
     struct epoll_event events[ROUND_EVENTS];
+    int n = epoll_wait(l->epoll_fd, events, ROUND_EVENTS, wait_ms(l));
 
-    while (!l->stopped) {
-        int n = epoll_wait(l->epoll_fd, events, ROUND_EVENTS, wait_ms(l));
+    if (n < 0 && errno != EINTR)
+        return sg_error_set(err, SG_ERROR_SYSTEM, errno, "wait for events");
+    l->in_round = true;
+    l->round++;
+    call_ready(events, n);
+    call_always_ready(l);
+    fire(l);
+    l->in_round = false;
+    free_watches(l->dead);
+    l->dead = NULL;
+    return true;
+}
 
-        if (n < 0 && errno != EINTR)
-            return sg_error_set(err, SG_ERROR_SYSTEM, errno, "wait for events");
-        l->in_round = true;
-        l->round++;
-        call_ready(events, n);
-        call_always_ready(l);
-        fire(l);
-        l->in_round = false;
-        free_watches(l->dead);
-        l->dead = NULL;
-    }
+bool sg_loop_run(struct sg_loop *l, struct sg_error *err)
+{
+    while (!l->stopped)
+        if (!sg_loop_round(l, err) || !sg_loop_work_here(l, err))
+            return false;
     l->stopped = false;
     return true;
 }

@@ -218,6 +218,14 @@ static void finish_done(void *ctx)
     attempt_over(a);
 }
 
+/* A job at a time on a store that answers at once: no worker is worth the waking. */
+static bool do_work(struct sg_active *a, sg_work_fn *work, sg_work_fn *done, struct sg_error *err)
+{
+    struct sg_run *r = a->run;
+
+    return (r->short_work ? sg_loop_work_short : sg_loop_work)(r->c.loop, work, done, a, err);
+}
+
 static void finish(struct sg_active *a, enum sg_result result)
 {
     struct sg_run *r = a->run;
@@ -226,7 +234,7 @@ static void finish(struct sg_active *a, enum sg_result result)
     a->phase = PHASE_FINISH;
     a->outcome.result = result;
     a->outcome.why = a->why;
-    if (sg_loop_work(r->c.loop, finish_work, finish_done, a, &err))
+    if (do_work(a, finish_work, finish_done, &err))
         return;
     sg_run_fail(r, &err); /* no thread to be had: do it here, late is better than never */
     finish_work(a);
@@ -530,7 +538,7 @@ bool sg_active_start(struct sg_run *r, const struct sg_action *act, struct sg_er
     }
     a->next = r->active;
     r->active = a;
-    if (!sg_loop_work(r->c.loop, prepare_work, prepare_done, a, err)) {
+    if (!do_work(a, prepare_work, prepare_done, err)) {
         sg_active_free(a);
         return false;
     }

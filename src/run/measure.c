@@ -235,7 +235,8 @@ static bool is_below(void *ctx, const struct sg_proc *p)
     return p->ppid == *(const pid_t *)ctx;
 }
 
-static void add_children(struct sg_tree *t, const char *path)
+/* False: there is no such list. */
+static bool add_children(struct sg_tree *t, const char *path)
 {
     char text[4096], *at = text, *end;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -244,28 +245,30 @@ static void add_children(struct sg_tree *t, const char *path)
     if (fd >= 0)
         close(fd);
     if (n <= 0)
-        return;
+        return n == 0;
     text[n] = '\0';
     for (long pid = strtol(at, &end, 10); end != at; pid = strtol(at, &end, 10)) {
         at = end;
         if (t->n < SG_TREE_MAX && sg_proc_read((pid_t)pid, &t->at[t->n]))
             t->n++;
     }
+    return true;
 }
 
-/* A thread's children are listed apart from those of the others. */
-static void add_children_of(struct sg_tree *t, const struct sg_proc *p)
+/* A thread's children are listed apart from those of the others. False: one has no list. */
+static bool add_children_of(struct sg_tree *t, const struct sg_proc *p)
 {
     char path[320];
+    bool listed;
     DIR *tasks;
 
     if (p->threads <= 1) {
         snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)p->pid, (int)p->pid);
-        add_children(t, path);
-        return;
+        return add_children(t, path);
     }
     snprintf(path, sizeof(path), "/proc/%d/task", (int)p->pid);
     tasks = opendir(path);
+    listed = tasks != NULL;
     while (tasks != NULL) {
         const struct dirent *e = readdir(tasks);
 
@@ -274,24 +277,26 @@ static void add_children_of(struct sg_tree *t, const struct sg_proc *p)
         if (e->d_name[0] == '.')
             continue;
         snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)p->pid, e->d_name);
-        add_children(t, path);
+        listed &= add_children(t, path);
     }
     if (tasks != NULL)
         closedir(tasks);
+    return listed;
 }
 
 /* Follows the lists of children, where the kernel has them: the cost is the tree's, not that of all
- * processes of the machine. Where it has none, or the tree is gone, all are looked through. */
+ * processes of the machine. Where it has none, or the shim is gone, all are looked through. */
 static void look(struct measurer *m, pid_t shim)
 {
     struct sg_tree *t = &m->tree;
     struct sg_proc root = { .pid = shim, .threads = 1 };
+    bool listed;
 
     t->n = 0;
-    add_children_of(t, &root);
+    listed = add_children_of(t, &root);
     for (unsigned i = 0; i < t->n; i++)
-        add_children_of(t, &t->at[i]);
-    if (t->n == 0)
+        (void)add_children_of(t, &t->at[i]); /* one that has ended */
+    if (!listed && t->n == 0)
         sg_tree_find(t, is_below, &shim);
 }
 

@@ -64,6 +64,7 @@ struct sg_run {
     struct sg_sched_pool *pools;
     int64_t room; /* bytes for jobs; 0: nobody asks, or not known */
     struct sg_active *active;
+    bool short_work; /* what an attempt does in the store takes a moment */
     struct sg_timer *timer;
     struct sg_timer *fence; /* when to look whether the store is lost; it is: when to kill */
     bool lost;              /* it is: fence_why */

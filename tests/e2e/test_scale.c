@@ -99,12 +99,75 @@ static void a_chain_of_a_hundred_thousand_is_ordinary(void **state)
                 "silver 2012-01-01T00..2012-01-01T02 3/3 forced\n");
 }
 
+/* The calls on files of so many nodes, from one receipt to the next; but for the history's, which
+ * are by the second. */
+static unsigned calls_of(const char *log, unsigned first, unsigned n)
+{
+    char call[32], object[512];
+    unsigned node = 0, calls = 0;
+
+    for (const char *at = log; at != NULL; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (sscanf(at, "%*d %*s %31s %*u %511[^\n]", call, object) != 2 ||
+            strstr(object, "/.stagegraph/history") != NULL)
+            continue;
+        calls += node >= first && node < first + n;
+        node += strcmp(call, "rename") == 0 && strstr(object, "/._SUCCESS.") != NULL;
+    }
+    assert_true(node >= first + n);
+    return calls;
+}
+
+/* The second day and the last but one: an hour's neighbours are those of its day. */
+static void late_nodes_of_a_run_ask_the_system_for_no_more_than_early_ones(void **state)
+{
+    static const char *const needs[] = { "", "needs = silver@-1\n" };
+    struct e2e *t = *state;
+    const char *argv[] = { e2e_text(t, "%s/killat", getenv("TEST_HELPERS")),
+                           "fail=0",
+                           "0", /* none fails */
+                           "killat.log",
+                           getenv("STAGEGRAPH_BIN"),
+                           "run",
+                           "-q",
+                           NULL };
+    unsigned early, late;
+
+    e2e_job_script(t);
+    for (size_t i = 0; i < 2; i++) {
+        e2e_write(t, "stagegraph.ini",
+                  e2e_text(t,
+                           "[graph]\n"
+                           "start = 2023-01-01\n"
+                           "end = 2023-01-08\n"
+                           "[store]\n"
+                           "root = warehouse%zu\n"
+                           "sync = no\n"
+                           "[stage silver]\n"
+                           "partition = hour\n"
+                           "%s"
+                           "command = sh job.sh ${node} ${output}\n"
+                           "output = silver/dt=${ds}/hr=${HH}\n",
+                           i, needs[i]));
+        e2e_wait(e2e_start_argv(t, argv), E2E_ANY);
+        if (t->status == 125) /* nothing may be traced here */
+            skip();
+        assert_int_equal(t->status, 0);
+        early = calls_of(e2e_read(t, "killat.log"), 24, 24);
+        late = calls_of(e2e_read(t, "killat.log"), 120, 24);
+        if (late > early + early / 50)
+            fail_msg("24 nodes after 120 take %u calls, after 24 %u", late, early);
+        assert_in_range(early, 24 * 20, 24 * 200); /* they were counted */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         e2e_test(ten_years_of_hours_are_planned_in_bounded_memory_and_told_in_three_lines),
         e2e_test(an_hour_of_ten_years_is_run_without_touching_the_rest),
         e2e_test(a_chain_of_a_hundred_thousand_is_ordinary),
+        e2e_test(late_nodes_of_a_run_ask_the_system_for_no_more_than_early_ones),
     };
 
     return cmocka_run_group_tests_name("scale", tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,6 +437,216 @@ static void stop_before_run_makes_run_return_at_once(void **state)
     ASSERT_NOTES(s, 1);
 }
 
+/* ---- short work, and the deputy that has the loop while it takes long */
+
+struct lease {
+    struct story *s;
+    sem_t go; /* the work waits for it, where it is to block */
+    bool blocks;
+    pthread_t worked_on, told_on;
+};
+
+static void short_work(void *ctx)
+{
+    struct lease *l = ctx;
+
+    l->worked_on = pthread_self();
+    while (l->blocks && sem_wait(&l->go) != 0)
+        ;
+}
+
+static void short_done(void *ctx)
+{
+    struct lease *l = ctx;
+
+    l->told_on = pthread_self();
+    note(l->s, 1);
+}
+
+static void lend(struct story *s, struct lease *l, bool blocks)
+{
+    *l = (struct lease){ .s = s, .blocks = blocks };
+    assert_int_equal(sem_init(&l->go, 0, 0), 0);
+    assert_true(sg_loop_work_short(s->loop, short_work, short_done, l, &s->err));
+}
+
+static void at_once(struct story *s, sg_timer_fn *fn, void *ctx)
+{
+    struct sg_timer *t;
+
+    assert_true(sg_loop_timer(s->loop, sg_mono_now(), fn, ctx, &t, &s->err));
+}
+
+/* Waits until the deputy has the loop: then the loop's thread is at work, and waits for this. */
+static void release(void *ctx)
+{
+    struct lease *l = ctx;
+
+    if (pthread_equal(pthread_self(), l->s->loop_thread)) {
+        at_once(l->s, release, l);
+        return;
+    }
+    note(l->s, 0);
+    assert_int_equal(sem_post(&l->go), 0);
+}
+
+static void short_work_is_done_and_told_on_the_loops_own_thread(void **state)
+{
+    struct story *s = *state;
+    struct lease l;
+
+    lend(s, &l, false);
+    run(s, 1);
+    assert_true(pthread_equal(l.worked_on, s->loop_thread));
+    assert_true(pthread_equal(l.told_on, s->loop_thread));
+}
+
+/* Were nobody to have the loop, the timer would never let the work go on. */
+static void work_that_blocks_does_not_keep_the_loop_from_its_timers(void **state)
+{
+    struct story *s = *state;
+    struct lease l;
+
+    lend(s, &l, true);
+    at_once(s, release, &l);
+    run(s, 2);
+    assert_true(pthread_equal(l.worked_on, s->loop_thread));
+    ASSERT_NOTES(s, 0, 1);
+}
+
+static void a_loop_that_is_lent_again_and_again_comes_back_each_time(void **state)
+{
+    struct story *s = *state;
+
+    for (int i = 0; i < 20; i++) {
+        struct lease l;
+
+        s->n = 0;
+        lend(s, &l, true);
+        at_once(s, release, &l);
+        run(s, 2);
+    }
+}
+
+static void until_at_home(void *ctx)
+{
+    struct story *s = ctx;
+
+    if (pthread_equal(pthread_self(), s->loop_thread))
+        note(s, 2);
+    else
+        at_once(s, until_at_home, s);
+}
+
+static void afterwards_callbacks_come_from_the_loops_own_thread_again(void **state)
+{
+    struct story *s = *state;
+    struct lease l;
+
+    lend(s, &l, true);
+    at_once(s, release, &l);
+    run(s, 2);
+    at_once(s, until_at_home, s);
+    run(s, 3);
+    assert_int_equal(s->notes[2], 2);
+}
+
+struct nested {
+    struct lease inner, *outer;
+};
+
+static void let_outer_go(void *ctx)
+{
+    struct nested *n = ctx;
+
+    n->inner.worked_on = pthread_self();
+    assert_int_equal(sem_post(&n->outer->go), 0);
+}
+
+static void inner_done(void *ctx)
+{
+    (void)ctx;
+}
+
+static void begin_inner(void *ctx)
+{
+    struct nested *n = ctx;
+    struct story *s = n->outer->s;
+
+    if (pthread_equal(pthread_self(), s->loop_thread)) /* not lent yet */
+        at_once(s, begin_inner, n);
+    else
+        assert_true(sg_loop_work_short(s->loop, let_outer_go, inner_done, n, &s->err));
+}
+
+/* The loop's thread waits for it, and the deputy has no deputy. */
+static void what_is_begun_while_the_loop_is_lent_goes_to_a_worker(void **state)
+{
+    struct story *s = *state;
+    struct lease outer;
+    struct nested n = { .outer = &outer };
+
+    lend(s, &outer, true);
+    at_once(s, begin_inner, &n);
+    run(s, 1);
+    assert_false(pthread_equal(n.inner.worked_on, s->loop_thread));
+}
+
+static void signal_and_wait(void *ctx)
+{
+    struct lease *l = ctx;
+
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    short_work(l);
+}
+
+static void release_by_signal(void *ctx, int signo)
+{
+    struct lease *l = ctx;
+
+    (void)signo;
+    note(l->s, 0);
+    assert_int_equal(sem_post(&l->go), 0);
+}
+
+static void a_signal_is_heard_while_short_work_blocks(void **state)
+{
+    struct story *s = *state;
+    struct lease l = { .s = s, .blocks = true };
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    assert_int_equal(sem_init(&l.go, 0, 0), 0);
+    assert_true(sg_loop_signals(s->loop, &set, release_by_signal, &l, &s->err));
+    assert_true(sg_loop_work_short(s->loop, signal_and_wait, short_done, &l, &s->err));
+    run(s, 2);
+    ASSERT_NOTES(s, 0, 1);
+}
+
+static void stop_and_release(void *ctx)
+{
+    struct lease *l = ctx;
+
+    if (pthread_equal(pthread_self(), l->s->loop_thread)) {
+        at_once(l->s, stop_and_release, l);
+        return;
+    }
+    sg_loop_stop(l->s->loop);
+    assert_int_equal(sem_post(&l->go), 0);
+}
+
+static void a_loop_that_is_stopped_while_it_is_lent_returns_and_tells_no_end(void **state)
+{
+    struct story *s = *state;
+    struct lease l;
+
+    lend(s, &l, true);
+    at_once(s, stop_and_release, &l);
+    run(s, -1);
+    assert_int_equal(s->n, 0);
+}
+
 struct part_of_story {
     struct story *s;
     int what;
@@ -488,6 +699,13 @@ int main(void)
         TEST(two_workers_work_at_once_and_no_more),
         TEST(a_loop_with_unfinished_work_can_be_freed),
         TEST(stop_before_run_makes_run_return_at_once),
+        TEST(short_work_is_done_and_told_on_the_loops_own_thread),
+        TEST(work_that_blocks_does_not_keep_the_loop_from_its_timers),
+        TEST(a_loop_that_is_lent_again_and_again_comes_back_each_time),
+        TEST(afterwards_callbacks_come_from_the_loops_own_thread_again),
+        TEST(what_is_begun_while_the_loop_is_lent_goes_to_a_worker),
+        TEST(a_signal_is_heard_while_short_work_blocks),
+        TEST(a_loop_that_is_stopped_while_it_is_lent_returns_and_tells_no_end),
         TEST(parts_are_found_by_key_and_freed_with_the_loop_newest_first),
     };
 
