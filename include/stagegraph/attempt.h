@@ -74,6 +74,13 @@ static inline bool sg_member_is_to_run(const struct sg_member *m)
     return m->result == SG_RESULT_NONE && !m->later;
 }
 
+/* Scratch directories of a run, by number, a bit each. Its attempts share them. */
+struct sg_scratches {
+    _Atomic uint64_t kept; /* those that are there, with the files that a job gets, for the next */
+    _Atomic uint64_t others; /* numbers of which there is none: all, when the run begins */
+};
+#define SG_NO_SCRATCH UINT32_MAX
+
 /* What does not change from attempt to attempt of a run; borrowed. */
 struct sg_attempt_run {
     const struct sg_plan *plan;
@@ -88,6 +95,7 @@ struct sg_attempt_run {
     /* By stage: the recipe that a receipt of this run names already (half of its hash), which is
      * in the store then. NULL: not known. */
     _Atomic uint64_t *recipes;
+    struct sg_scratches *scratches; /* NULL: none is kept */
 };
 
 struct sg_attempt {
@@ -107,6 +115,7 @@ struct sg_attempt {
     struct sg_vars vars;
     struct sg_words argv, check, envp; /* filled by prepare when something is to run */
     char *dir;                         /* scratch of this attempt */
+    uint32_t scratch; /* its number; SG_NO_SCRATCH: it goes when the attempt is over */
     bool away;   /* the store is: it is not asked again, for each answer would take the deadline */
     bool to_run; /* after prepare: some member has no result yet */
     char notice[400]; /* something to tell, "" */

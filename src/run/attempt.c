@@ -28,6 +28,7 @@ bool sg_attempt_new(const struct sg_attempt_run *run, const struct sg_stage *sta
     a->stage = stage;
     a->number = number;
     a->n_members = n_members;
+    a->scratch = SG_NO_SCRATCH;
     *ret = a;
     return true;
 }

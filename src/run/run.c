@@ -479,6 +479,7 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
     }
     r->scratch = sg_buf_move(&path);
     raise_limit(r);
+    atomic_init(&r->scratches.others, UINT64_MAX);
     r->short_work = c->jobs == 1 && !sg_store_is_write_once(c->store) && !r->graph->store.sync;
     if (c->jobs > 1 && r->n_jobs > 1)
         r->pressure = sg_pressure_new(NULL);
@@ -505,6 +506,7 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
                                               .scratch = r->scratch,
                                               .environ_ = c->environ_,
                                               .gone = r->gone,
+                                              .scratches = &r->scratches,
                                               .recipes = calloc(r->graph->n_stages + 1,
                                                                 sizeof(_Atomic uint64_t)) };
     *ret = r;

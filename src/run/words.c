@@ -1,5 +1,6 @@
 /* The job of an attempt: its variables filled in, its scratch files written. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,28 +81,74 @@ static bool fill_inputs(struct sg_attempt *a, struct sg_error *err)
 }
 
 /*
- * The scratch directory of an attempt that is over serves the next one, under its name: to make and
- * remove five inodes a node costs more than all the rest of an attempt on ext4, which looks at
- * every inode that was freed in the last five seconds before it gives out another. One is kept;
- * nobody has it open any more, for the tree of its job is gone.
+ * The scratch directory of an attempt that is over serves another one: to make and remove five
+ * inodes a node costs more than all the rest of an attempt on ext4, which looks at every inode that
+ * was freed in the last five seconds before it gives out another. As many are kept as attempts go
+ * on at once, with a number each; nobody has one open any more, for the tree of its job is gone.
  */
-static bool spare_path(const struct sg_attempt *a, struct sg_buf *out, struct sg_error *err)
+static uint32_t take_number(_Atomic uint64_t *numbers)
 {
-    return sg_buf_addf(out, err, "%s/spare", a->run->scratch);
+    uint64_t now = atomic_load(numbers);
+
+    while (now != 0)
+        if (atomic_compare_exchange_weak(numbers, &now, now & (now - 1)))
+            return (uint32_t)__builtin_ctzll(now);
+    return SG_NO_SCRATCH;
 }
 
-static bool take_scratch(struct sg_attempt *a, struct sg_error *err)
+static bool numbered_path(const struct sg_attempt *a, struct sg_buf *out, struct sg_error *err)
+{
+    return sg_buf_addf(out, err, "%s/%u", a->run->scratch, a->scratch);
+}
+
+/* Where we read what the job wrote, its paths are this attempt's alone: whoever still writes to
+ * those of another, from wherever, writes to nothing. */
+static bool has_own_name(const struct sg_attempt *a)
+{
+    return a->scratch == SG_NO_SCRATCH || sg_stage_has_batches(a->stage) ||
+           a->stage->output_version == SG_VERSION_JOB;
+}
+
+/* The directory's number and name. *ret: it should be there. */
+static bool choose_scratch(struct sg_attempt *a, bool *ret, struct sg_error *err)
+{
+    struct sg_scratches *all = a->run->scratches;
+    struct sg_buf dir = SG_BUF_INIT;
+
+    a->scratch = all != NULL ? take_number(&all->kept) : SG_NO_SCRATCH;
+    *ret = a->scratch != SG_NO_SCRATCH;
+    if (!*ret && all != NULL)
+        a->scratch = take_number(&all->others);
+    if (!(has_own_name(a) ? sg_buf_addf(&dir, err, "%s/%s", a->run->scratch, a->nonce)
+                          : numbered_path(a, &dir, err))) {
+        sg_buf_done(&dir);
+        return false;
+    }
+    a->dir = sg_buf_move(&dir);
+    return true;
+}
+
+/* One that should be there may have been removed by somebody. */
+static bool is_taken(struct sg_attempt *a, struct sg_error *err)
+{
+    struct sg_buf path = SG_BUF_INIT;
+    bool taken;
+
+    if (!has_own_name(a))
+        return mkdir(a->dir, 0777) != 0 && errno == EEXIST;
+    taken = numbered_path(a, &path, err) && rename(sg_buf_text(&path), a->dir) == 0;
+    sg_buf_done(&path);
+    return taken;
+}
+
+static bool take_scratch(struct sg_attempt *a, bool kept, struct sg_error *err)
 {
     const struct sg_vars_files *f = &a->vars.files;
-    struct sg_buf spare = SG_BUF_INIT;
     struct sg_span empty = { "", 0 };
-    bool ok = spare_path(a, &spare, err);
 
-    if (ok && rename(spare.at, a->dir) != 0)
-        ok = sg_files_make_dir(a->dir, err) && sg_files_write_over(f->done, empty, err) &&
-             sg_files_write_over(f->version, empty, err);
-    sg_buf_done(&spare);
-    return ok;
+    return (kept && is_taken(a, err)) ||
+           (sg_files_make_dir(a->dir, err) && sg_files_write_over(f->done, empty, err) &&
+            sg_files_write_over(f->version, empty, err));
 }
 
 static int is_foreign(const struct dirent *e)
@@ -149,12 +196,18 @@ bool sg_attempt_read_file(const char *path, struct sg_buf *ret, struct sg_error 
 
 bool sg_attempt_drop_scratch(struct sg_attempt *a, struct sg_error *err)
 {
-    struct sg_buf spare = SG_BUF_INIT;
-    bool kept = a->vars.files.version != NULL && is_clean(a) && spare_path(a, &spare, err) &&
-                rename(a->dir, spare.at) == 0; /* fails where there is one */
+    struct sg_buf path = SG_BUF_INIT;
+    bool kept = a->scratch != SG_NO_SCRATCH && a->vars.files.version != NULL && is_clean(a) &&
+                (!has_own_name(a) ||
+                 (numbered_path(a, &path, err) && rename(a->dir, sg_buf_text(&path)) == 0));
+    bool ok = kept || sg_files_remove_tree(a->dir, err);
 
-    sg_buf_done(&spare);
-    return kept || sg_files_remove_tree(a->dir, err);
+    sg_buf_done(&path);
+    if (ok && a->scratch != SG_NO_SCRATCH)
+        atomic_fetch_or(kept ? &a->run->scratches->kept : &a->run->scratches->others,
+                        UINT64_C(1) << a->scratch);
+    a->scratch = SG_NO_SCRATCH;
+    return ok;
 }
 
 static const char *scratch_file(struct sg_attempt *a, const char *name, struct sg_error *err)
@@ -162,7 +215,7 @@ static const char *scratch_file(struct sg_attempt *a, const char *name, struct s
     return sg_arena_printf(&a->arena, err, "%s/%s", a->dir, name);
 }
 
-static bool make_files(struct sg_attempt *a, struct sg_error *err)
+static bool make_files(struct sg_attempt *a, bool kept, struct sg_error *err)
 {
     struct sg_vars *v = &a->vars;
     struct sg_buf text = SG_BUF_INIT;
@@ -172,7 +225,7 @@ static bool make_files(struct sg_attempt *a, struct sg_error *err)
     v->files.inputs = v->files.partitions ? scratch_file(a, "inputs", err) : NULL;
     v->files.done = v->files.inputs ? scratch_file(a, "done", err) : NULL;
     v->files.version = v->files.done ? scratch_file(a, "version", err) : NULL;
-    if (!v->files.version || !take_scratch(a, err))
+    if (!v->files.version || !take_scratch(a, kept, err))
         goto done;
     if (!sg_vars_partitions_text(v, &text, err) ||
         !sg_files_write_over(v->files.partitions, sg_buf_span(&text), err))
@@ -189,13 +242,10 @@ bool sg_attempt_words(struct sg_attempt *a, struct sg_error *err)
 {
     const struct sg_graph *g = sg_plan_graph(a->run->plan);
     struct sg_vars *v = &a->vars;
-    struct sg_buf dir = SG_BUF_INIT;
+    bool kept;
 
-    if (!sg_buf_addf(&dir, err, "%s/%s", a->run->scratch, a->nonce)) {
-        sg_buf_done(&dir);
+    if (!choose_scratch(a, &kept, err))
         return false;
-    }
-    a->dir = sg_buf_move(&dir);
     v->arena = &a->arena;
     v->graph = g;
     v->stage = a->stage;
@@ -213,7 +263,8 @@ bool sg_attempt_words(struct sg_attempt *a, struct sg_error *err)
             v->first = m->index;
         v->last = m->index;
     }
-    return fill_inputs(a, err) && make_files(a, err) && sg_vars_argv(v, false, &a->argv, err) &&
+    return fill_inputs(a, err) && make_files(a, kept, err) &&
+           sg_vars_argv(v, false, &a->argv, err) &&
            (a->stage->check != SG_CHECK_COMMAND || sg_vars_argv(v, true, &a->check, err)) &&
            sg_vars_envp(v, a->run->environ_, &a->envp, err);
 }
