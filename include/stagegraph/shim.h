@@ -12,11 +12,11 @@
  * further locks, which live as long as the claim's. FILES is the soft limit of open files that the
  * command gets, which the executor may have raised for itself; 0: as it is. GROUP is empty, or the
  * file of a cgroup that the command enters by writing "0" into it, before it is one; where it
- * can't, it runs without. It answers with NOT_STARTED and exits; or with STARTED, at once where there
- * is a GROUP, else if the command runs for more than a moment, then, when no process is left, with
- * OVER, and exits; STUCK may come between. A closed socket means to the shim that the
- * executor is dead, and to the executor, unless OVER came, that the shim is. Orders are single
- * bytes, news are whole structs: both are of one build, VERSION makes sure.
+ * can't, it runs without. It answers with NOT_STARTED and exits; or with STARTED, at once where
+ * there is a GROUP, else if the command runs for more than a moment, then, when no process is left,
+ * with OVER, and exits; STUCK may come between. A closed socket means to the shim that the executor
+ * is dead, and to the executor, unless OVER came, that the shim is. Orders are single bytes, news
+ * are whole structs: both are of one build, VERSION makes sure.
  */
 #ifndef STAGEGRAPH_SHIM_H
 #define STAGEGRAPH_SHIM_H

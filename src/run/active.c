@@ -218,7 +218,7 @@ static void finish_done(void *ctx)
     attempt_over(a);
 }
 
-/* A job at a time on a store that answers at once: no worker is worth the waking. */
+/* A job or two at a time, on a store that answers at once: no worker is worth the waking. */
 static bool do_work(struct sg_active *a, sg_work_fn *work, sg_work_fn *done, struct sg_error *err)
 {
     struct sg_run *r = a->run;
