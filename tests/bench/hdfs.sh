@@ -9,11 +9,13 @@
 
 set -eu
 
+# shellcheck disable=SC1091
+. "$SRC_DIR/tests/bench/lib.sh"
 cluster=$SRC_DIR/tests/hdfs/cluster
 version=$(sed -n 's:.*<hadoop.version>\(.*\)</hadoop.version>.*:\1:p' "$SRC_DIR/tests/hdfs/pom.xml")
 jars=${HADOOP_JARS:-${XDG_CACHE_HOME:-$HOME/.cache}/stagegraph/hadoop-$version}
-bench=$PWD/build/bench
 hours=${HOURS:-744} turns=${TURNS:-5}
+hours=${hours%% *}
 
 if [ ! -d "$jars" ] || ! command -v javac >/dev/null; then
     echo
@@ -25,31 +27,29 @@ fi
 dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/stagegraph-hdfs.XXXXXX")
 trap '"$cluster" -s "$dir/c" down --purge || :; cd / && rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM HUP
+make_bin
 cd "$dir"
-
-fail()
-{
-    echo "bench: $*" >&2
-    exit 1
-}
 
 "$cluster" -s "$dir/c" up hdfs >&2 || fail "no cluster"
 eval "$("$cluster" -s "$dir/c" env)"
-# shellcheck disable=SC2154 # they are of the cluster's
+# shellcheck disable=SC2154 # they are of the cluster, and of lib.sh
 url=$WEBHDFS_URL/bench/sg nodes=$((3 * hours))
 
-"$bench/bench_tree" "$hours" "$bench/bench_touch" store
-java -Djava.io.tmpdir="$dir" -cp "$HADOOP_CONF_DIR:$jars/*" "$SRC_DIR/tests/bench/Load.java" sg /bench/sg 32 >load.out 2>&1 ||
+graph_flights >flights.ini
+bench_tree store flights.ini "$(at "$hours")" "$touch" >/dev/null
+STAGEGRAPH_NOW=$(date -u -d "@$(at "$hours")" +%Y-%m-%dT%H:%M:%SZ)
+export STAGEGRAPH_NOW
+java -Djava.io.tmpdir="$dir" -cp "$HADOOP_CONF_DIR:$jars/*" "$SRC_DIR/tests/bench/Load.java" store /bench/sg 32 >load.out 2>&1 ||
     { cat load.out >&2; fail "the markers could not be made"; }
-sed 's:^sg/::' list >names
-sed "s|^root = sg|root = $HDFS_URI/bench/sg|; s|^state = .*|state = s|" flights.ini >hdfs.ini
+sed 's:^store/::' list >names
+sed "s|^root = store|root = $HDFS_URI/bench/sg|; s|^state = .*|state = s|" flights.ini >hdfs.ini
 cat >lsr <<.
 #!/bin/sh
 exec "$cluster" -s "$dir/c" run dfs -ls -R /bench/sg
 .
 cat >cold <<.
 #!/bin/sh
-rm -rf s && mkdir s && exec "$STAGEGRAPH_BIN" -f hdfs.ini plan
+rm -rf s && mkdir s && exec stagegraph -f hdfs.ini plan
 .
 chmod +x lsr cold
 sleep 3 # younger directories are not trusted
@@ -57,7 +57,7 @@ sleep 3 # younger directories are not trusted
 # told WHAT: the requests of a plan, which has to find nothing to do.
 told()
 {
-    "$STAGEGRAPH_BIN" -f hdfs.ini plan -v >said 2>&1 || { cat said >&2; fail "plan: failed"; }
+    stagegraph -f hdfs.ini plan -v >said 2>&1 || { cat said >&2; fail "plan: failed"; }
     grep -q "Nothing to do: .* fresh" said || { cat said >&2; fail "plan: there is something to do"; }
     echo "$1 $(sed -n 's/^Store: \(.*\) requests, \(.*\)/\1 requests, \2/p' said)"
 }
@@ -70,11 +70,12 @@ days=$(((hours + 23) / 24))
 warm=$(sed -n 's/^Store: \([0-9,]*\) requests.*/\1/p' said | tr -d ,)
 echo "the target: a request a stage and day, $((3 * days)), and a few: $((warm - 3 * days)) more"
 [ "$warm" -le $((3 * days + 10)) ] || fail "$warm requests are more than that"
-each=$("$bench/bench_status" "$url" 1 names) || fail "not all markers have a status"
+each=$(bench_status "$url" 1 names) || fail "not all markers have a status"
 echo "GETFILESTATUS of each: $each"
-"$bench/bench_race" -n "$turns" \
-    'plan, warm' . "$STAGEGRAPH_BIN" -f hdfs.ini plan -- \
-    'plan, cold' . ./cold -- \
-    'GETFILESTATUS, 1 connection' . "$bench/bench_status" "$url" 1 names -- \
-    'GETFILESTATUS, 16' . "$bench/bench_status" "$url" 16 names -- \
-    'hdfs dfs -ls -R' . ./lsr
+bench_race -n "$turns" <<.
+plan, warm | Nothing to do | . | stagegraph -f hdfs.ini plan
+plan, cold | Nothing to do | . | ./cold
+GETFILESTATUS, 1 connection | - | . | bench_status $url 1 names
+GETFILESTATUS, 16 | - | . | bench_status $url 16 names
+hdfs dfs -ls -R | - | . | ./lsr
+.

@@ -1,0 +1,183 @@
+# shellcheck shell=sh disable=SC2154,SC2164
+# The scenarios of ninja bench that run nothing: what is there to do, and why.
+
+# turns_for NODES: a race of some seconds.
+turns_for()
+{
+    if [ "$1" -le 100 ]; then
+        echo 61
+    elif [ "$1" -le 3000 ]; then
+        echo 21
+    elif [ "$1" -le 30000 ]; then
+        echo 9
+    elif [ "$1" -le 300000 ]; then
+        echo 5
+    else
+        echo 1
+    fi
+}
+
+# The look at everything, by everybody.
+look_at_all()
+{
+    stagegraph -f graph.ini plan >/dev/null # makes the cache
+    {
+        cat <<.
+stagegraph | Nothing to do: $(commas "$nodes") fresh | . | stagegraph -f graph.ini plan
+ninja | no work to do | . | ninja
+samu | nothing to do | . | samu -f samu.ninja
+n2 | no work to do | . | n2
+make | Nothing to be done for .all | . | make -r
+bmake | 0 lines | . | bmake -r
+.
+        floors
+        echo "a process | - | . | true"
+    } | race "$1" "$(turns_for "$nodes")" -s
+}
+
+scenario_nothing()
+{
+    for hours in $(sizes '1 24 744 8760' '87600 876000'); do
+        tree made flights "$hours"
+        section "nothing to do: $hours hours x 3 stages = $nodes nodes"
+        look_at_all "nothing/$hours"
+        [ "$hours" -le 87600 ] || rm -rf "${dir:?}/$tree"
+    done
+}
+
+# As after the cache was deleted: each marker is read.
+scenario_first()
+{
+    for hours in $(sizes 8760 87600); do
+        tree made flights "$hours"
+        section "nothing to do, and no cache: $hours hours x 3 stages"
+        {
+            echo "stagegraph | Nothing to do: $(commas "$nodes") fresh | . | stagegraph -f uncached.ini plan"
+            echo "stagegraph, cached | Nothing to do: | . | stagegraph -f graph.ini plan"
+            floors
+        } | race "first/$hours" "$(turns_for "$nodes")" -s
+    done
+}
+
+# An hour that nothing has made, somewhere in the middle: the plan of its three nodes.
+scenario_missing()
+{
+    for hours in $(sizes 8760 87600); do
+        tree made flights "$hours"
+        section "an hour missing: $hours hours x 3 stages"
+        in_middle "$hours"
+        for name in bronze silver gold; do
+            mv "store/$name/dt-$day/hr-$hour" "$name-aside"
+        done
+        grep -v "dt-$day/hr-$hour/" list >rest
+        stagegraph -f graph.ini plan >/dev/null
+        {
+            cat <<.
+stagegraph | To run 3 nodes in 3 jobs, $(commas $((nodes - 3))) fresh | . | stagegraph -f graph.ini plan
+ninja | 3 lines | . | ninja -n
+samu | 3 lines | . | samu -f samu.ninja -n
+make | 3 lines | . | make -r -n
+bmake | 3 lines | . | bmake -r -n
+.
+            echo "stat on all $cpus cores | - | . | bench_floor -j $cpus stat rest"
+        } | race "missing/$hours" "$(turns_for "$nodes")" -s
+        for name in bronze silver gold; do
+            mv "$name-aside" "store/$name/dt-$day/hr-$hour"
+        done
+    done
+}
+
+# All of silver is to be made again, and gold behind it. ninja and make see that the file is newer.
+scenario_code()
+{
+    for hours in $(sizes 8760 87600); do
+        tree made coded "$hours"
+        stagegraph -f graph.ini plan >/dev/null
+        section "the code of silver changed: $hours hours x 3 stages"
+        cp -p silver.code aside
+        echo two >silver.code
+        lines=$((2 * hours))
+        {
+            cat <<.
+stagegraph | To run $(commas $lines) nodes in $(commas $lines) jobs, $(commas "$hours") fresh | . | stagegraph -f graph.ini plan
+ninja | $lines lines | . | ninja -n
+samu | $lines lines | . | samu -f samu.ninja -n
+make | $lines lines | . | make -r -n
+bmake | $lines lines | . | bmake -r -n
+.
+            echo "stat on all $cpus cores | $nodes of $nodes | . | bench_floor -j $cpus stat list"
+        } | race "code/$hours" "$(turns_for "$nodes")" -s
+        cp -p aside silver.code
+    done
+}
+
+# One node's reason, after the code of silver changed.
+scenario_explain()
+{
+    for hours in $(sizes 8760 87600); do
+        tree made coded "$hours"
+        in_middle "$hours"
+        target=store/silver/dt-$day/hr-$hour/_SUCCESS
+        section "why is one node to run: $hours hours x 3 stages"
+        cp -p silver.code aside
+        echo two >silver.code
+        race "explain/$hours" 21 -s <<.
+stagegraph | silver.code | . | stagegraph -f graph.ini explain silver@${day}T$hour
+ninja | silver.code | . | ninja -n -d explain $target
+samu | silver.code | . | samu -f samu.ninja -n -d explain $target
+make | silver.code | . | make -r -n --debug=b $target
+a process | - | . | true
+.
+        cp -p aside silver.code
+    done
+}
+
+# The newest hour and the 24 before it, with everything behind them.
+scenario_hourly()
+{
+    for hours in $(sizes '25 8760' 87600); do
+        tree made flights "$hours"
+        section "the newest 25 hours of $hours x 3 stages"
+        stagegraph -f graph.ini plan >/dev/null
+        targets=$(sed -n '/gold/p' list | tail -n 25 | tr '\n' ' ')
+        tail -n 75 list >newest # as many as are looked at
+        race "hourly/$hours" 21 -s <<.
+stagegraph | Nothing to do: 75 fresh | . | stagegraph -f graph.ini hourly -n
+ninja | no work to do | . | ninja $targets
+samu | nothing to do | . | samu -f samu.ninja $targets
+n2 | no work to do | . | n2 $targets
+make | is up to date | . | make -r $targets
+stat of 75 markers | 75 of 75 | . | bench_floor stat newest
+a process | - | . | true
+.
+    done
+}
+
+# ---- other shapes
+
+scenario_day()
+{
+    for hours in $(sizes 8760 87600); do
+        tree made day "$hours"
+        section "nothing to do, gold a day of 24 hours of silver: $hours hours, $nodes nodes"
+        look_at_all "day/$hours"
+    done
+}
+
+scenario_chain()
+{
+    for hours in $(sizes 8760 87600); do
+        tree made chain "$hours"
+        section "nothing to do, each silver stands on the one before: $hours hours x 3 stages"
+        look_at_all "chain/$hours"
+    done
+}
+
+scenario_wide()
+{
+    for hours in $(sizes 48 480); do
+        tree made wide "$hours"
+        section "nothing to do, 200 stages with three needs each: $hours hours, $nodes nodes"
+        look_at_all "wide/$hours"
+    done
+}

@@ -1,0 +1,48 @@
+# The targets of ninja bench, by its results: KEY NAME WALL LOW HIGH CPU PEAK CALLS and two ratios, with
+# tabs (bench_race.c), and "sweep NANOSECONDS" (runs.sh). A target whose contestants did not race is
+# left out. Needs -v floor="stat on all 2 cores".
+
+BEGIN { FS = "\t" }
+
+{
+    wall[$1, $2] = $3
+    cpu[$1, $2] = $6
+    peak[$1, $2] = $7
+}
+
+# both(KEY, A, B): did they race?
+function both(key, a, b) {
+    return (key, a) in wall && (key, b) in wall
+}
+
+function tell(what, is, most) {
+    if (!told++)
+        print "\ntargets"
+    printf "  %-68s %8.2f of %6.2f  %s\n", what, is, most, is <= most ? "met" : "MISSED"
+}
+
+function ratio(what, of, key, a, b, most) {
+    if (both(key, a, b) && of[key, b] > 0)
+        tell(what, of[key, a] / of[key, b], most)
+}
+
+END {
+    sg = "stagegraph"
+    for (i = split("8760 87600", sizes, " "); i > 0; i--) {
+        n = sizes[i]
+        ratio("nothing to do, " 3 * n " nodes: of ninja's time", wall, "nothing/" n, sg, "ninja", 0.2)
+        ratio("    of a stat of each marker on all cores", wall, "nothing/" n, sg, floor, 1.3)
+        ratio("    of ninja's memory", peak, "nothing/" n, sg, "ninja", 0.25)
+    }
+    if (("sweep", "-") in wall)
+        tell("    without the markers: ns a node", wall["sweep", "-"], 60)
+    if (("nothing/876000", sg) in wall) {
+        tell("2,628,000 nodes: MiB", peak["nothing/876000", sg] / 1048576, 256)
+        if (("nothing/87600", sg) in wall)
+            tell("    time, of that of a tenth of them",
+                wall["nothing/876000", sg] / wall["nothing/87600", sg], 11)
+    }
+    ratio("3 nodes, nothing to do, a cold process: of ninja's time", wall, "nothing/1", sg, "ninja", 1.5)
+    ratio("a node at -j1, trivial command: of ninja's time", wall, "backfill/744/j1", sg, "ninja", 1)
+    ratio("    of ninja's cpu time", cpu, "backfill/744/j1", sg, "ninja", 1)
+}
