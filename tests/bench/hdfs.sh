@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154 # lib.sh sets day, hour, touch; the cluster URLs
 # A plan with nothing to do over a real NameNode, beside what an ordinary client takes to look at the
 # same files. Part of ninja bench; BENCH=hdfs ninja bench runs it alone.
 #
@@ -32,10 +33,10 @@ cd "$dir"
 
 "$cluster" -s "$dir/c" up hdfs >&2 || fail "no cluster"
 eval "$("$cluster" -s "$dir/c" env)"
-# shellcheck disable=SC2154 # they are of the cluster, and of lib.sh
 url=$WEBHDFS_URL/bench/sg nodes=$((3 * hours))
 
-graph_flights >flights.ini
+echo one >silver.code
+graph_coded >flights.ini
 bench_tree store flights.ini "$(at "$hours")" "$touch" >/dev/null
 STAGEGRAPH_NOW=$(date -u -d "@$(at "$hours")" +%Y-%m-%dT%H:%M:%SZ)
 export STAGEGRAPH_NOW
@@ -54,18 +55,21 @@ rm -rf s && mkdir s && exec stagegraph -f hdfs.ini plan
 chmod +x lsr cold
 sleep 3 # younger directories are not trusted
 
-# told WHAT: the requests of a plan, which has to find nothing to do.
+# told WHAT WANTED COMMAND...: the requests of a plan, which has to say so.
 told()
 {
-    stagegraph -f hdfs.ini plan -v >said 2>&1 || { cat said >&2; fail "plan: failed"; }
-    grep -q "Nothing to do: .* fresh" said || { cat said >&2; fail "plan: there is something to do"; }
-    echo "$1 $(sed -n 's/^Store: \(.*\) requests, \(.*\)/\1 requests, \2/p' said)"
+    what=$1 wanted=$2
+    shift 2
+    stagegraph -f hdfs.ini "$@" -v >said 2>&1 || { cat said >&2; fail "$*: failed"; }
+    grep -q "$wanted" said || { cat said >&2; fail "$*: does not say \"$wanted\""; }
+    echo "$what $(sed -n 's/^Store: \(.*\) requests, \(.*\)/\1 requests, \2/p' said)"
 }
 
 printf '\nnothing to do over HDFS, %s hours x 3 stages = %s nodes (%s turns)\n' "$hours" "$nodes" "$turns"
 rm -rf s && mkdir s
-told 'cold, a machine that has seen nothing:'
-told 'warm:'
+fresh='Nothing to do: .* fresh'
+told 'cold, a machine that has seen nothing:' "$fresh" plan
+told 'warm:' "$fresh" plan
 days=$(((hours + 23) / 24))
 warm=$(sed -n 's/^Store: \([0-9,]*\) requests.*/\1/p' said | tr -d ,)
 echo "the target: a request a stage and day, $((3 * days)), and a few: $((warm - 3 * days)) more"
@@ -78,4 +82,28 @@ plan, cold | Nothing to do | . | ./cold
 GETFILESTATUS, 1 connection | - | . | bench_status $url 1 names
 GETFILESTATUS, 16 | - | . | bench_status $url 16 names
 hdfs dfs -ls -R | - | . | ./lsr
+.
+
+printf '\nother plans over HDFS, of the same store (%s turns)\n' "$turns"
+told 'the newest 25 hours:' 'Nothing to do: 75 fresh' hourly -n
+bench_race -n "$turns" <<.
+the newest 25 hours | Nothing to do: 75 fresh | . | stagegraph -f hdfs.ini hourly -n
+.
+echo two >silver.code
+told 'the code of silver changed:' "To run $(commas $((2 * hours))) nodes" plan
+in_middle "$hours"
+bench_race -n "$turns" <<.
+silver's code changed | To run $(commas $((2 * hours))) nodes | . | stagegraph -f hdfs.ini plan
+explain | silver.code | . | stagegraph -f hdfs.ini explain silver@${day}T$hour
+.
+echo one >silver.code
+for name in bronze silver gold; do
+    curl -sf -X DELETE "$url/$name/dt-$day/hr-$hour?op=DELETE&recursive=true&user.name=$(id -un)" >/dev/null ||
+        fail "an hour could not be removed"
+done
+told 'an hour missing, the first time:' 'To run 3 nodes' plan
+sleep 3
+told 'an hour missing:' 'To run 3 nodes' plan
+bench_race -n "$turns" <<.
+an hour missing | To run 3 nodes | . | stagegraph -f hdfs.ini plan
 .

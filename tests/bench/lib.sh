@@ -31,7 +31,7 @@ version()
 # A directory to work in.
 set_up()
 {
-    results=$PWD/build/bench/results cpus=$(nproc)
+    results=${BENCH_OUT:-$PWD/build/bench/results} cpus=$(nproc)
     : >"$results"
     dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/stagegraph-bench.XXXXXX")
     trap 'cd / && rm -rf "$dir"' EXIT
@@ -90,14 +90,15 @@ lookback = 24
 .
 }
 
-# stage NAME [NEEDS [LINE]...]
+# stage NAME [NEEDS [LINE]...]: makes one file a partition.
 stage()
 {
-    printf '[stage %s]\ncommand = %s ${output}/data\n' "$1" "$touch"
     case "$*" in
-    *'partition = day'*) printf 'output = %s/dt-${ds}\n' "$1" ;;
-    *) printf 'output = %s/dt-${ds}/hr-${HH}\n' "$1" ;;
+    *'partition = 10m'*) output='dt-${ds}/at-${HH}${mm}' ;;
+    *'partition = '*) output='dt-${ds}' ;;
+    *) output='dt-${ds}/hr-${HH}' ;;
     esac
+    printf '[stage %s]\ncommand = %s ${output}/data\noutput = %s/%s\n' "$1" "$touch" "$1" "$output"
     [ -z "${2-}" ] || echo "needs = $2"
     shift
     [ $# -eq 0 ] || shift
@@ -142,6 +143,26 @@ graph_chain()
     stage gold silver
 }
 
+# Each hour of silver stands on a week of bronze.
+graph_window()
+{
+    graph
+    stage bronze
+    stage silver bronze@-167..0
+    stage gold silver
+}
+
+# From ten minutes to months.
+graph_mixed()
+{
+    graph
+    stage ten '' 'partition = 10m'
+    stage hour ten
+    stage day hour 'partition = day'
+    stage week day 'partition = week'
+    stage month day 'partition = month'
+}
+
 # 200 stages in 20 ranks of ten, each on three of the rank before.
 graph_wide()
 {
@@ -174,7 +195,8 @@ in_middle()
 }
 
 # tree WHAT SHAPE HOURS: the current directory becomes that tree, which is made if it is not there.
-# $nodes: how many it has. What is done is some seconds old: a cache trusts no younger marker.
+# $nodes: how many it has. What is made is some seconds old then (BENCH_SETTLE): a cache trusts no
+# younger marker.
 tree()
 {
     cd "$dir"
@@ -195,7 +217,7 @@ tree()
         [ "$1" != todo ] || cp build.ninja samu.ninja
         if [ "$1" != todo ]; then
             adopt
-            sleep 3
+            sleep "${BENCH_SETTLE:-3}"
         fi
     fi
     cd "$dir/$tree"

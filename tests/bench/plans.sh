@@ -41,7 +41,6 @@ scenario_nothing()
         tree made flights "$hours"
         section "nothing to do: $hours hours x 3 stages = $nodes nodes"
         look_at_all "nothing/$hours"
-        [ "$hours" -le 87600 ] || rm -rf "${dir:?}/$tree"
     done
 }
 
@@ -135,7 +134,7 @@ a process | - | . | true
 # The newest hour and the 24 before it, with everything behind them.
 scenario_hourly()
 {
-    for hours in $(sizes '25 8760' 87600); do
+    for hours in $(sizes '25 8760' '87600 876000'); do
         tree made flights "$hours"
         section "the newest 25 hours of $hours x 3 stages"
         stagegraph -f graph.ini plan >/dev/null
@@ -170,6 +169,24 @@ scenario_chain()
         tree made chain "$hours"
         section "nothing to do, each silver stands on the one before: $hours hours x 3 stages"
         look_at_all "chain/$hours"
+    done
+}
+
+scenario_window()
+{
+    for hours in $(sizes 744 8760); do
+        tree made window "$hours"
+        section "nothing to do, each silver stands on 168 hours of bronze: $hours hours x 3 stages"
+        look_at_all "window/$hours"
+    done
+}
+
+scenario_mixed()
+{
+    for hours in $(sizes 1488 87600); do
+        tree made mixed "$hours"
+        section "nothing to do, ten minutes, hours, days, weeks, months: $hours hours, $nodes nodes"
+        look_at_all "mixed/$hours"
     done
 }
 

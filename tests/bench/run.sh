@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034,SC2154 # of lib.sh
 # ninja bench: the same work for stagegraph and other build systems, in turns, and the floors of the
 # machine.
 #
@@ -12,8 +13,9 @@
 #   BENCH_BEFORE=DIR/build/stagegraph      and beside another stagegraph, as "before"
 #   BENCH_DIR=DIR                          where the work is done (a new directory in $TMPDIR or /tmp,
 #                                          removed at the end): the file system matters
+#   BENCH_OUT=FILE                         for the results, a line a contestant (bench_race.c tells
+#                                          what it has); otherwise build/bench/results
 #
-# Results are also left in build/bench/results, which has a line a contestant: see bench_race.c.
 # docs/performance.md tells what the columns are and has figures.
 
 set -eu
@@ -21,7 +23,7 @@ LC_ALL=C
 export LC_ALL
 
 here=$SRC_DIR/tests/bench
-scenarios='nothing first missing code explain hourly day chain wide backfill hour between sync job memory'
+scenarios='nothing first missing code explain hourly day mixed chain window wide backfill hour between sync job memory'
 
 BENCH=${BENCH:-all} full=
 case " $BENCH " in
