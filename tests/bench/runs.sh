@@ -114,6 +114,13 @@ sync = yes | - | %/yes-$jobs | stagegraph -f sync.ini run -q -j $jobs
 .
         has_made "$nodes" "${TURNS:-3}/no-$jobs" "${TURNS:-3}/yes-$jobs"
     done
+    command -v strace >/dev/null || return 0
+    cp -a "$dir/$tree" "$dir/copies/flushes"
+    cd "$dir/copies/flushes"
+    strace -f -c -U calls,name -e trace=fsync,fdatasync,syncfs -o calls \
+        stagegraph -f sync.ini run -q -j 1 >/dev/null
+    echo "flushes for each node, its file's and new directories' and the history's counted:" \
+        "$(awk -v n="$nodes" '$2 == "total" { printf "%.1f", $1 / n }' calls)"
 }
 
 scenario_job()
