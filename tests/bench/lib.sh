@@ -250,6 +250,16 @@ adopt()
 
 # ---- races
 
+# The peers that are installed and asked for.
+peers()
+{
+    for name in ninja samu n2 make bmake; do
+        case " ${PEERS:-$name} " in
+        *" $name "*) ! command -v "$name" >/dev/null || echo "$name" ;;
+        esac
+    done
+}
+
 # race KEY TURNS OPTION... <TABLE: bench_race, with the table as this call of ninja bench wants it.
 race()
 {
@@ -263,6 +273,8 @@ race()
             sub(/^stagegraph/, "before")
             sub(/[|] *stagegraph /, "| stagegraph-before ")
             sub(/[.]ini /, "-before.ini ")
+            sub(/[|] sg [|]/, "| before |")
+            sub(/%\/sg-/, "%/before-")
             print
         }' | bench_race -n "$turns" -o "$results" -k "$key" "$@"
 }

@@ -25,58 +25,64 @@ has_made()
     done
 }
 
-# all_nodes KEY HOURS TURNS JOBS
+# all_nodes KEY HOURS TURNS JOBS OPTION...
 all_nodes()
 {
     tree todo flights "$2"
-    key=$1/$2/j$4 of=$1$2-$4
+    key=$1/$2/j$4 of=$1$2-$4 jobs=$4
     turns=${TURNS:-$3}
-    section "all $nodes nodes of a trivial command at -j$4, for a node ($turns turns)"
-    race_copies "$tree" "$key" "$turns" -d "$nodes" -s -w <<.
-stagegraph | - | %/sg-$of | stagegraph -f graph.ini run -q -j $4
-ninja | - | %/ninja-$of | ninja -j $4
-samu | - | %/samu-$of | samu -f samu.ninja -j $4
-n2 | - | %/n2-$of | n2 -j $4
-make | - | %/make-$of | make -r -j $4
-bmake | - | %/bmake-$of | bmake -r -j $4
-the processes alone | - | %/alone-$of | bench_floor -j $4 spawn work $touch
+    shift 4
+    section "all $nodes nodes of a trivial command at -j$jobs, for a node ($turns turns)"
+    race_copies "$tree" "$key" "$turns" -d "$nodes" -w "$@" <<.
+stagegraph | - | %/sg-$of | stagegraph -f graph.ini run -q -j $jobs
+ninja | - | %/ninja-$of | ninja -j $jobs
+samu | - | %/samu-$of | samu -f samu.ninja -j $jobs
+n2 | - | %/n2-$of | n2 -j $jobs
+make | - | %/make-$of | make -r -j $jobs
+bmake | - | %/bmake-$of | bmake -r -j $jobs
+the processes alone | - | %/alone-$of | bench_floor -j $jobs spawn work $touch
 .
     for made in "$dir/copies/$turns"/*-"$of"; do
         has_made "$nodes" "$turns/${made##*/}"
     done
 }
 
-# A month.
+# A month; and a day for the system calls, which strace makes slow.
 scenario_backfill()
 {
     for hours in $(sizes 744 ''); do
         all_nodes backfill "$hours" 3 1
         all_nodes backfill "$hours" 3 2
     done
+    all_nodes backfill 24 1 1 -s
 }
 
-# What people wait for each hour: three nodes, of a month of which all others are made.
+# What people wait for each hour: three nodes of many, the others being made. Each has a tree of its own,
+# in which these three are removed before each turn.
 scenario_hour()
 {
     for hours in $(sizes 744 8760); do
         tree both flights "$hours"
         section "three nodes of $nodes are missing and made"
-        stagegraph -f graph.ini plan >/dev/null
         in_middle "$hours"
-        for name in bronze silver gold; do
-            rm -rf "store/$name/dt-$day/hr-$hour"
+        mkdir -p "$dir/copies/hour$hours"
+        cd "$dir/copies/hour$hours"
+        for name in sg before $(peers); do
+            cp -a "$dir/$tree" "$name"
         done
-        turns=${TURNS:-9} of=hour$hours
-        race_copies "$tree" "hour/$hours" "$turns" -s -w <<.
-stagegraph | - | %/sg-$of | stagegraph -f graph.ini run -q
-ninja | - | %/ninja-$of | ninja
-samu | - | %/samu-$of | samu -f samu.ninja
-n2 | - | %/n2-$of | n2
-make | - | %/make-$of | make -r
-bmake | - | %/bmake-$of | bmake -r
+        sleep "${BENCH_SETTLE:-3}"
+        stagegraph -f sg/graph.ini plan >/dev/null
+        [ -z "${BENCH_BEFORE-}" ] || stagegraph-before -f before/graph-before.ini plan >/dev/null
+        race "hour/$hours" 15 -s -p "rm -rf \$dir/store/*/dt-$day/hr-$hour" <<.
+stagegraph | - | sg | stagegraph -f graph.ini run -q
+ninja | - | ninja | ninja
+samu | - | samu | samu -f samu.ninja
+n2 | - | n2 | n2
+make | - | make | make -r
+bmake | - | bmake | bmake -r
 .
-        for made in "$dir/copies/$turns"/*-"$of"; do
-            has_made 3 "$turns/${made##*/}"
+        for name in sg $(peers); do
+            has_made 3 "hour$hours/$name"
         done
     done
 }
