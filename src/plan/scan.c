@@ -281,9 +281,16 @@ static bool scan_partial(struct sg_plan *p, const char *path, const struct scan_
     return true;
 }
 
+/* The recipe that a thread met last: nearly always it is the next one's too, and nobody has to wait
+ * for the others to look its number up. */
+struct last_recipe {
+    struct sg_hash128 hash;
+    uint32_t stage, number; /* number 0: none yet */
+};
+
 /* Several threads keep markers, each of nodes of its own. */
 static bool keep_marker(struct sg_plan *p, const struct scan_item *i, int64_t index,
-                        const struct sg_marker *m, uint32_t *last, struct sg_error *err)
+                        const struct sg_marker *m, struct last_recipe *last, struct sg_error *err)
 {
     bool stamped = is_stamped(m->kind);
 
@@ -302,9 +309,13 @@ static bool keep_marker(struct sg_plan *p, const struct scan_item *i, int64_t in
     if (!stamped)
         return true;
     p->inputs[i->node] = m->inputs;
-    if (!sg_recipe_seen(p, i->stage, m->recipe, last, err))
-        return false;
-    p->recipe[i->node] = *last;
+    if (last->number == 0 || last->stage != i->stage || !sg_hash128_is(last->hash, m->recipe)) {
+        if (!sg_recipe_seen(p, i->stage, m->recipe, &last->number, err))
+            return false;
+        last->stage = i->stage;
+        last->hash = m->recipe;
+    }
+    p->recipe[i->node] = last->number;
     return true;
 }
 
@@ -320,7 +331,7 @@ static bool read_markers(void *ctx, size_t first, size_t end, struct sg_error *e
     struct scan_batch *b = ctx;
     struct sg_buf dir = SG_BUF_INIT;
     struct chunk_cache cache;
-    uint32_t recipe = 0;
+    struct last_recipe recipe = { .number = 0 };
     bool ok = true;
 
     chunk_cache_open(b, first, &cache);
@@ -357,7 +368,7 @@ static bool scan_listed(struct sg_plan *p, struct sg_error *err)
     struct sg_buf path = SG_BUF_INIT, dir = SG_BUF_INIT;
     struct sg_marker m = { .kind = SG_MARKER_ABSENT };
     const struct sg_stage *s;
-    uint32_t recipe = 0;
+    struct last_recipe recipe = { .number = 0 };
     int64_t index;
     bool ok;
 
