@@ -7,9 +7,11 @@
  *   window   what the inputs of a need come to, as its range moves along
  *   select   ranges, stages, names → asked nodes
  *   scope    asked nodes → what is looked at (flags ASKED, NEEDED, LOOKED)
- *   scan     claims, markers, sources of the view
+ *   scan     claims, markers, sources of the view; scan_claims and scan_read do it
  *   compare  recipes and inputs, then and now
  *   judge    facts of one node → reasons, detail, verdict; pure
+ *   ahead    receipts whose inputs differ, read again many at once
+ *   seen     what came of that, for the cache
  *   sweep    the order of the nodes, the facts of each, notices
  *   more     what --with-needs asks for as well
  *   batch    which nodes go into one process
