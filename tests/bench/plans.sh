@@ -83,6 +83,7 @@ bmake | 3 lines | . | bmake -r -n
             echo "stat on all $cpus cores | - | . | bench_floor -j $cpus stat rest"
         } | race "missing/$hours" "$(turns_for "$nodes")" -s
         for name in bronze silver gold; do
+            rm -rf "store/$name/dt-$day/hr-$hour" # ninja makes a directory even when it runs nothing
             mv "$name-aside" "store/$name/dt-$day/hr-$hour"
         done
     done
