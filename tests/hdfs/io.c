@@ -194,7 +194,7 @@ static void persevere(CURL *c, const char *method, const char *path, const char 
     const char *patience = getenv("IO_PATIENCE");
     const char *bases[] = { getenv(getenv("HDFS_CA") != NULL ? "SWEBHDFS_URL" : "WEBHDFS_URL"),
                             getenv("WEBHDFS_URL2") };
-    time_t give_up = now_s() + (patience == NULL ? 60 : atoi(patience));
+    time_t give_up = now_s() + (patience == NULL ? 180 : atoi(patience));
 
     for (;;) {
         for (size_t i = 0; i < 2; i++) {

@@ -20,7 +20,7 @@ struct io_answer {
 /*
  * One operation: "PUT", "/an/absolute path", "RENAME&destination=…" (what is in the query is
  * encoded already). CREATE and OPEN go to the DataNode by themselves. What can pass (nobody there,
- * standby, safe mode) is tried again for $IO_PATIENCE seconds (60), so what is asked for should do
+ * standby, safe mode) is tried again for $IO_PATIENCE seconds (180), so what is asked for should do
  * no harm twice: CREATE with overwrite=true. False: *ret is the last answer.
  */
 bool io_do(const char *method, const char *path, const char *query, const void *body, size_t n,

@@ -70,7 +70,7 @@ static void a_store_that_stays_away_ends_the_run_and_resume_finishes_it(void **s
     url = strstr(hdfs_env("WEBHDFS_URL"), "localhost");
     e2e_says(t->err, e2e_text(t, "%.*s", (int)strcspn(url, "/"), url)); /* what is lost */
 
-    hdfs_cluster(t, "start nn1");
+    hdfs_cluster(t, "up hdfs"); /* however long that takes */
     /* Stale, or fresh and whole; and this one was not committed. */
     assert_false(hdfs_has_receipt(t, hour));
     e2e_edit(t, "stagegraph.ini", "deadline = 10s", "deadline = 60s");
