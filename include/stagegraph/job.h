@@ -3,7 +3,7 @@
  *
  * Floor: run. docs/design.md, "Jobs and the shim"; section 6 of the contract.
  *
- *   sg_job_start → on_output* → on_end (once, on the loop's thread; the job is then freed by
+ *   sg_job_start → on_output* → on_end (once, a callback of the loop; the job is then freed by
  *   sg_job_free) ; sg_job_stop at any time in between
  *
  * The shim (libexec/stagegraph-shim) is child subreaper, starts the command in a

@@ -1,5 +1,5 @@
 /*
- * loop: one thread waits for everything: descriptors, deadlines, signals, finished work.
+ * loop: one thread at a time waits for everything: descriptors, deadlines, signals, finished work.
  *
  * Floor: base. docs/design.md, "The event loop".
  *
@@ -7,7 +7,7 @@
  *
  * Callbacks run on the thread that has the loop, one at a time. A callback may add and remove any
  * watch or timer, its own included. What can block (the store, hashing, fsync) is handed to
- * sg_loop_work(): it runs on one of a few worker threads, and its `done` on the loop's thread.
+ * sg_loop_work(): it runs on one of a few worker threads, and its `done` as a callback.
  *
  * A round delivers what is ready, then the timers that are due; what callbacks add waits for the
  * next one. Descriptors of the loop are close-on-exec. A loop belongs to one thread and is not used
@@ -61,7 +61,7 @@ typedef void sg_signal_fn(void *ctx, int signo);
 bool sg_loop_signals(struct sg_loop *l, const sigset_t *set, sg_signal_fn *fn, void *ctx,
                      struct sg_error *err) SG_MUST;
 
-/* Queues work: `work(ctx)` on a worker thread, afterwards `done(ctx)` on the loop's thread. Items
+/* Queues work: `work(ctx)` on a worker thread, afterwards `done(ctx)` as a callback. Items
  * start in the order given. ctx is the caller's and must live until done was called. */
 typedef void sg_work_fn(void *ctx);
 bool sg_loop_work(struct sg_loop *l, sg_work_fn *work, sg_work_fn *done, void *ctx,

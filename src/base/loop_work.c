@@ -272,8 +272,9 @@ bool sg_loop_work_short(struct sg_loop *l, sg_work_fn *work, sg_work_fn *done, v
 {
     struct item *i;
 
-    /* The deputy has no deputy. */
-    if (l->lease.taken || !open_pool(l, err))
+    /* The deputy has no deputy, and what comes second must not wait for the first, however long
+     * that takes. */
+    if (l->lease.taken || l->lease.here.first != NULL || !open_pool(l, err))
         return sg_loop_work(l, work, done, ctx, err);
     if (!l->lease.has_deputy)
         l->lease.has_deputy = start_thread(l, deputy, &l->lease.deputy) == 0;

@@ -480,8 +480,9 @@ bool sg_run_new(const struct sg_run_config *c, struct sg_run **ret, struct sg_er
     r->scratch = sg_buf_move(&path);
     raise_limit(r);
     atomic_init(&r->scratches.others, UINT64_MAX);
-    /* of more jobs at once the others would wait for that one thread */
-    r->short_work = c->jobs <= 2 && !sg_store_is_write_once(c->store) && !r->graph->store.sync;
+    /* of more jobs at once the others would wait for that one thread; YARN's answers take long */
+    r->short_work = c->jobs <= 2 && c->yarn == NULL && !sg_store_is_write_once(c->store) &&
+                    !r->graph->store.sync;
     if (c->jobs > 1 && r->n_jobs > 1)
         r->pressure = sg_pressure_new(NULL);
     if (!set_groups(r, err)) {

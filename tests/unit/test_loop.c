@@ -444,6 +444,7 @@ struct lease {
     sem_t go; /* the work waits for it, where it is to block */
     bool blocks;
     pthread_t worked_on, told_on;
+    struct lease *first; /* which waits for this one */
 };
 
 static void short_work(void *ctx)
@@ -512,6 +513,27 @@ static void work_that_blocks_does_not_keep_the_loop_from_its_timers(void **state
     run(s, 2);
     assert_true(pthread_equal(l.worked_on, s->loop_thread));
     ASSERT_NOTES(s, 0, 1);
+}
+
+static void quick_done(void *ctx)
+{
+    struct lease *l = ctx;
+
+    short_done(l);
+    assert_int_equal(sem_post(&l->first->go), 0);
+}
+
+/* Were the second to wait for the first, neither would end. */
+static void what_is_short_beside_work_that_blocks_does_not_wait_for_it(void **state)
+{
+    struct story *s = *state;
+    struct lease first, second = { .s = s, .first = &first };
+
+    lend(s, &first, true);
+    assert_true(sg_loop_work_short(s->loop, short_work, quick_done, &second, &s->err));
+    run(s, 2);
+    assert_true(pthread_equal(first.worked_on, s->loop_thread));
+    assert_false(pthread_equal(second.worked_on, s->loop_thread));
 }
 
 static void a_loop_that_is_lent_again_and_again_comes_back_each_time(void **state)
@@ -704,6 +726,7 @@ int main(void)
         TEST(a_loop_that_is_lent_again_and_again_comes_back_each_time),
         TEST(afterwards_callbacks_come_from_the_loops_own_thread_again),
         TEST(what_is_begun_while_the_loop_is_lent_goes_to_a_worker),
+        TEST(what_is_short_beside_work_that_blocks_does_not_wait_for_it),
         TEST(a_signal_is_heard_while_short_work_blocks),
         TEST(a_loop_that_is_stopped_while_it_is_lent_returns_and_tells_no_end),
         TEST(parts_are_found_by_key_and_freed_with_the_loop_newest_first),
