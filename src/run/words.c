@@ -161,12 +161,13 @@ static int is_foreign(const struct dirent *e)
     return 1;
 }
 
-/* A plain file of ours, that no other name leads to. */
+/* A plain file of ours, that no other name leads to and that can be written. */
 static bool is_plain(const char *path, bool empties)
 {
     struct stat st;
 
     return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+           (st.st_mode & S_IRUSR) != 0 && (st.st_mode & S_IWUSR) != 0 &&
            (!empties || st.st_size == 0 || truncate(path, 0) == 0);
 }
 
@@ -176,13 +177,15 @@ static bool is_clean(const struct sg_attempt *a)
 {
     const struct sg_vars_files *f = &a->vars.files;
     struct dirent **foreign;
+    struct stat st;
     int n = scandir(a->dir, &foreign, is_foreign, NULL);
 
     for (int i = 0; i < n; i++)
         free(foreign[i]);
     if (n >= 0)
         free(foreign);
-    return n == 0 && is_plain(f->partitions, false) && is_plain(f->inputs, false) &&
+    return n == 0 && lstat(a->dir, &st) == 0 && (st.st_mode & S_IRWXU) == S_IRWXU &&
+           is_plain(f->partitions, false) && is_plain(f->inputs, false) &&
            is_plain(f->done, true) && is_plain(f->version, true);
 }
 

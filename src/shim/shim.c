@@ -235,6 +235,12 @@ static int child(void *ctx)
     _exit(NOT_STARTED);
 }
 
+static void say_started(struct shim *s)
+{
+    s->started_at_ns = NEVER;
+    tell(s, SG_SHIM_STARTED);
+}
+
 /* Its exit is told by start_errno, whatever its status says. */
 static bool start(struct shim *s)
 {
@@ -253,7 +259,10 @@ static bool start(struct shim *s)
         tell(s, SG_SHIM_NOT_STARTED);
         return false;
     }
-    s->started_at_ns = s->group[0] != '\0' ? s->news.started_ns : s->news.started_ns + STARTED_NS;
+    if (s->group[0] != '\0')
+        say_started(s);
+    else
+        s->started_at_ns = s->news.started_ns + STARTED_NS;
     s->deadline_ns = s->timeout_ns != 0 ? s->news.started_ns + s->timeout_ns : NEVER;
     return true;
 }
@@ -541,10 +550,8 @@ static void supervise(struct shim *s)
         reap(s);
         if (s->state == OVER)
             return;
-        if (now_ns() >= s->started_at_ns) {
-            s->started_at_ns = NEVER;
-            tell(s, SG_SHIM_STARTED);
-        }
+        if (s->news.exited_ns == 0 && now_ns() >= s->started_at_ns)
+            say_started(s);
         if (s->paused_at_ns == 0 && now_ns() >= s->deadline_ns)
             be_late(s);
         if (is_killing(s) && now_ns() >= s->kill_ns)

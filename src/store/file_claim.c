@@ -151,7 +151,7 @@ static bool new_locked(struct sg_file_store *f, const char *full, struct sg_span
         }
         (void)sg_io_close(&f->io, ret->fd); /* it is being swept, or has been */
     }
-    (void)f->io.unlink(f->io.ctx, ret->path); /* left alone it is swept by the next who looks */
+    (void)f->io.unlink(f->io.ctx, ret->path); /* left alone it is swept by the next process */
     (void)sg_io_close(&f->io, ret->fd);
     return false;
 }
@@ -229,7 +229,7 @@ static bool create_claim(struct sg_file_store *f, const char *path, const char *
     if (!place(f, &t, full, ret_taken, err))
         goto fail;
     if (!*ret_taken) {
-        (void)f->io.unlink(f->io.ctx, t.path); /* swept by the next if this fails */
+        (void)f->io.unlink(f->io.ctx, t.path); /* swept by the next process if this fails */
         (void)sg_io_close(&f->io, t.fd);
         return true;
     }
