@@ -34,9 +34,10 @@ struct sg_http_config {
     bool negotiate;       /* SPNEGO with the caller's Kerberos credentials, where a server asks */
     const char *ca;       /* file of certificates to trust; NULL: the system's */
     int64_t connect_ms;   /* for one attempt to connect, TLS included; 0: libcurl's 5 minutes */
-    /* Once it is true, no request goes on for more than a second or two, whatever its deadline;
-     * borrowed until sg_http_free. NULL: never. */
+    /* Once it is true, no request goes on for more than stopped_ms (0: 1000) and a second, whatever
+     * its deadline; borrowed until sg_http_free. NULL: never. */
     const atomic_bool *stopped;
+    int64_t stopped_ms;
 };
 
 /* Copies what it needs. Errors: system, memory; code usage for a CA file that can't be read. */

@@ -13,7 +13,7 @@
 #include <curl/curl.h>
 
 #define USUAL_LIMIT ((size_t)64 << 10)
-#define STOPPED_NS  SG_NS_PER_S /* what a request still has when all are stopped */
+#define STOPPED_MS  1000 /* what a request still has when all are stopped, by default */
 
 /* What is going on while one request is under way. */
 struct call {
@@ -41,7 +41,8 @@ struct conn {
 struct sg_http {
     bool negotiate;
     const atomic_bool *stopped;
-    bool global; /* curl_global_init succeeded */
+    int64_t stopped_ns; /* what a request still has then */
+    bool global;        /* curl_global_init succeeded */
     CURLSH *share;
     pthread_mutex_t share_lock[CURL_LOCK_DATA_LAST];
     pthread_mutex_t lock; /* idle, n_idle */
@@ -161,7 +162,7 @@ static int on_progress(void *ctx, curl_off_t all_down, curl_off_t down, curl_off
         return 0;
     if (c->stopped.ns == 0)
         c->stopped = sg_mono_now();
-    c->dropped = sg_mono_now().ns - c->stopped.ns >= STOPPED_NS;
+    c->dropped = sg_mono_now().ns - c->stopped.ns >= c->http->stopped_ns;
     return c->dropped;
 }
 
@@ -281,6 +282,7 @@ bool sg_http_open(const struct sg_http_config *config, struct sg_http **ret, str
         return sg_error_set(err, SG_ERROR_MEMORY, errno, "connections");
     h->negotiate = config->negotiate;
     h->stopped = config->stopped;
+    h->stopped_ns = (config->stopped_ms != 0 ? config->stopped_ms : STOPPED_MS) * SG_NS_PER_MS;
     make_locks(h);
     /* Counted by libcurl, and safe in threads since its 7.84. */
     h->global = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;

@@ -11,7 +11,6 @@
 #include "yarn_impl.h"
 
 #define KILL_AGAIN_MS 2000
-#define HURRIED_MS    5000
 
 bool sg_yarn_may_be(const struct sg_yarn_config *c)
 {
@@ -72,8 +71,9 @@ void sg_yarn_cluster_done(struct sg_yarn_cluster *c)
 
 static void begin_wait(struct sg_yarn *y)
 {
-    if (atomic_fetch_add(&y->waiting, 1) == 0)
+    if (atomic_load(&y->waiting) == 0) /* before it counts: else it had begun long ago */
         atomic_store(&y->since_ns, sg_mono_now().ns);
+    atomic_fetch_add(&y->waiting, 1);
 }
 
 static bool end_wait(struct sg_yarn *y, bool ok)
@@ -294,7 +294,7 @@ static bool end_all(struct sg_yarn *y, const char *tag, struct sg_yarn_apps *ret
         if (none == 2)
             break;
         if (none == 0 && killed_ms >= 0 &&
-            (ms >= y->deadline_ms || (ms >= HURRIED_MS && atomic_load(&y->hurried))))
+            (ms >= y->deadline_ms || (ms >= SG_YARN_HURRIED_MS && atomic_load(&y->hurried))))
             return still_alive(ret, &why, err);
         if (none == 0 && (killed_ms < 0 || ms - killed_ms >= KILL_AGAIN_MS)) {
             kill_alive(y, ret, &why);

@@ -10,6 +10,9 @@
 
 #include "stagegraph/yarn.h"
 
+/* What is left of a wait when somebody is in a hurry. */
+#define SG_YARN_HURRIED_MS 5000
+
 struct sg_yarn_ops {
     void (*free)(struct sg_yarn *y);
     /* Adds to *ret, which is empty. */

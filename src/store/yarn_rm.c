@@ -384,7 +384,8 @@ static bool fill(struct yarn_rm *rm, const struct sg_yarn_config *c, struct sg_e
 {
     struct sg_http_config http = { .connections = CONNECTIONS,
                                    .ca = c->ca,
-                                   .stopped = &rm->base.hurried };
+                                   .stopped = &rm->base.hurried,
+                                   .stopped_ms = SG_YARN_HURRIED_MS };
     bool simple = c->auth != NULL && strcmp(c->auth, "simple") == 0;
     struct sg_hadoop *h = NULL;
     bool ok;
