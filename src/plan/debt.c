@@ -191,10 +191,11 @@ static bool take_numbers(struct look *l, const struct sg_cache *cache, uint32_t 
         if (l->made[i].hull.end > after.end)
             after.end = l->made[i].hull.end;
     }
-    if (before.first < before.end && before.end - before.first > NOT_DUE)
-        l->n_made = 0;
-    if (after.first < after.end && after.end - after.first > NOT_DUE)
-        l->n_made = 0;
+    if ((before.first < before.end && before.end - before.first > NOT_DUE) ||
+        (after.first < after.end && after.end - after.first > NOT_DUE)) {
+        *ret = false; /* start or end were moved: what is due is gone through instead */
+        return true;
+    }
     if (l->n_made == 0)
         return true;
     sg_cache_walk(cache, number, before, take_out, l);

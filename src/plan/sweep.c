@@ -162,13 +162,21 @@ static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t ind
 
 /* ---- the receipt of one node against today */
 
-/* The list of inputs is lost: only the stamp can tell. p->now has those of today. */
+/* The list of inputs is lost: only the stamp can tell, if none is gone, whose version was in it.
+ * Then nobody can, and the node counts as it was. p->now has those of today. */
 static void compare_stamp(struct sg_plan *p, const struct sg_stage *s, const struct sg_receipt *r,
-                          struct sg_facts *f)
+                          struct sg_facts *f, unsigned char *gone)
 {
-    struct sg_hash128 now = sg_stamp_of(r->recipe, p->now, s->n_needs);
+    bool any = false;
 
-    if (!sg_hash128_is(now, r->stamp))
+    if (sg_hash128_is(sg_stamp_of(r->recipe, p->now, s->n_needs), r->stamp))
+        return;
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        for (uint32_t i = 0; !gone[k] && !s->needs[k].order_only && i < p->now[k].count; i++)
+            gone[k] = p->now[k].versions[i] == 0;
+        any |= gone[k];
+    }
+    if (!any)
         f->input = s->n_needs != 0 ? need_stage(p, &s->needs[0]) : NULL;
 }
 
@@ -179,6 +187,13 @@ static void compare_lost(struct sg_plan *p, const struct sg_stage *s, struct sg_
         for (uint32_t i = 0; !s->needs[k].optional && i < p->now[k].count; i++)
             if (f->input == NULL && p->now[k].versions[i] == 0)
                 f->input = need_stage(p, &s->needs[k]);
+}
+
+static void tell_gone(struct sg_plan *p, const struct sg_stage *s, uint32_t id,
+                      const unsigned char *gone)
+{
+    for (uint32_t k = 0; (p->flags[id] & SG_NODE_ASKED) && k < s->n_needs; k++)
+        p->stages[s->id.i].tally[k].gone += gone[k];
 }
 
 static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t index, uint32_t id,
@@ -199,13 +214,14 @@ static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t
     } else if (ok && r.inputs == NULL) {
         ok = sg_sweep_now(p, s, index, err);
         if (ok)
-            compare_stamp(p, s, &r, f);
+            compare_stamp(p, s, &r, f, gone);
         if (ok && whole)
             compare_lost(p, s, f);
+        tell_gone(p, s, id, gone);
     } else if (ok) {
         ok = sg_inputs_compare(p, s, index, &r, whole, &f->input, gone, err);
-        for (uint32_t k = 0; ok && (p->flags[id] & SG_NODE_ASKED) && k < s->n_needs; k++)
-            p->stages[s->id.i].tally[k].gone += gone[k];
+        if (ok)
+            tell_gone(p, s, id, gone);
         if (ok && f->input == NULL && sg_version_short(m.version) == p->version[id])
             ok = sg_seen_note(p, s, id, m.inputs, gone, err);
     }

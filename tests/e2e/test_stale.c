@@ -620,6 +620,39 @@ static void a_lost_recipe_makes_nothing_stale_by_itself(void **state)
     e2e_plan_is(t, "--only silver", "silver 2024-01-01T21..2024-01-01T23 3/3 code recipe lost\n");
 }
 
+/* Six hundred inputs, so that their list is a file of its own. */
+static void a_lost_list_of_inputs_makes_nothing_stale_where_some_are_gone(void **state)
+{
+    struct e2e *t = *state;
+
+    e2e_write(t, "stagegraph.ini",
+              "[graph]\nstart = 2024-01-01\nend = 2024-01-26\npartition = hour\n"
+              "[store]\nroot = warehouse\nsync = no\n"
+              "[stage a]\nbatch = 600\ncommand = sh many.sh ${output_root} ${partitions}\n"
+              "output = a/dt=${ds}/hr=${HH}\n"
+              "[stage b]\nneeds = a@-599..0\ncommand = sh make.sh ${output}\n"
+              "output = b/dt=${ds}/hr=${HH}\n");
+    e2e_write(t, "make.sh", "mkdir -p $1 && cp one $1/data\n");
+    e2e_write(t, "many.sh", "while read -r l; do sh make.sh $1/dt=${l%T*}/hr=${l#*T}; done <$2\n");
+    e2e_write(t, "one", "one\n");
+    e2e_setenv(t, "STAGEGRAPH_NOW", "2024-02-01T00:00Z");
+    e2e_run(t, 0, "run --only a -q");
+    e2e_run(t, 0, "run b@2024-01-25T23 -q");
+    e2e_remove(t, "warehouse/a/dt=2024-01-01");
+    e2e_remove(t, "warehouse/_stagegraph/inputs");
+    e2e_run(t, 0, "plan --only b --from 2024-01-25T23");
+    e2e_says(t->out, "1 fresh");
+    e2e_says(t->err, "gone");
+    /* With all there the stamp tells. */
+    e2e_run(t, 0, "run --only a -q");
+    e2e_run(t, 0, "plan --only b --from 2024-01-25T23");
+    e2e_says(t->out, "1 fresh");
+    e2e_write(t, "one", "two\n");
+    e2e_run(t, 0, "run --only a --force a@2024-01-02T03 -q");
+    e2e_run(t, 0, "plan --only b --from 2024-01-25T23");
+    e2e_says(t->out, "input a");
+}
+
 static void everything_local_can_be_deleted(void **state)
 {
     struct e2e *t = *state;
@@ -678,6 +711,7 @@ int main(void)
         e2e_test(what_is_stale_outside_of_the_range_is_told_as_debt),
         e2e_test(with_needs_makes_what_is_missing_outside_of_the_range),
         e2e_test(a_lost_recipe_makes_nothing_stale_by_itself),
+        e2e_test(a_lost_list_of_inputs_makes_nothing_stale_where_some_are_gone),
         e2e_test(everything_local_can_be_deleted),
         e2e_test(explain_of_a_fresh_node_says_that_it_is_fresh),
     };

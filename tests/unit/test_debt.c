@@ -137,6 +137,28 @@ static void what_is_not_due_by_an_earlier_clock_is_not_told(void **state)
     world_close(&w);
 }
 
+/* The cache keeps what lies before it. */
+static void what_is_left_behind_a_start_that_was_moved_is_told(void **state)
+{
+    static const char start[] = "2023-12-20";
+    struct world w;
+    char *moved;
+
+    (void)state;
+    open_history(&w, 6000);
+    moved = strdup(CHANGED);
+    assert_non_null(moved);
+    assert_non_null(strstr(moved, "start = "));
+    memcpy(strstr(moved, "start = ") + strlen("start = "), start, strlen(start));
+    world_graph(&w, moved);
+    world_range(&w, "2023-12-31T23:00:00Z", NOW);
+    world_plan(&w);
+    assert_string_equal(debts(&w), "bronze command 287 2023-12-20T00..2023-12-31T22, "
+                                   "silver input 287 2023-12-20T00..2023-12-31T22");
+    free(moved);
+    world_close(&w);
+}
+
 /* A stage whose named node is asked for, and of which others are only looked at. */
 static void what_is_only_an_input_is_told(void **state)
 {
@@ -220,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_cache_counts_is_told_without_what_is_asked_for),
         cmocka_unit_test(what_is_not_due_by_an_earlier_clock_is_not_told),
+        cmocka_unit_test(what_is_left_behind_a_start_that_was_moved_is_told),
         cmocka_unit_test(what_is_only_an_input_is_told),
         cmocka_unit_test(an_hour_reads_the_same_behind_days_and_behind_a_hundred_years),
     };
