@@ -247,8 +247,8 @@ static int open_db(struct sg_history *h, bool *ret_empty)
         code = sqlite3_exec(h->db, "PRAGMA auto_vacuum = INCREMENTAL", NULL, NULL, NULL);
     if (code == SQLITE_OK && version < SCHEMA_VERSION && !*ret_empty) {
         code = migrate(h->db);
-        if ((code & 0xff) == SQLITE_READONLY && h->read_only && version >= ALL_COLUMNS)
-            code = give_up(h->db); /* only indexes lack */
+        if (code != SQLITE_OK && !is_damage(code) && h->read_only && version >= ALL_COLUMNS)
+            code = give_up(h->db); /* only indexes lack: may not be written, no room, in use */
     }
     return code;
 }

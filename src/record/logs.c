@@ -111,7 +111,8 @@ static bool spare(void *ctx, const struct sg_registry_run *r, bool alive)
 
 /* ---- sizes */
 
-/* "RUN BYTES". What is anything else says nothing: that run is measured again. */
+/* "RUN BYTES". What is anything else says nothing: that run is measured again. So is one that would
+ * take half of the room: for a number that is wrong others would have to go. */
 static void take_line(struct log_dirs *l, char *line)
 {
     char *blank = strchr(line, ' '), *end;
@@ -124,7 +125,7 @@ static void take_line(struct log_dirs *l, char *line)
     *blank = '\0';
     errno = 0;
     bytes = strtoll(blank + 1, &end, 10);
-    at = *end == '\0' && errno == 0 ? find(l, line) : NULL;
+    at = *end == '\0' && errno == 0 && bytes <= l->how->limit / 2 ? find(l, line) : NULL;
     if (at != NULL && !at->alive)
         at->bytes = bytes;
 }
@@ -149,7 +150,7 @@ static bool read_sizes(struct log_dirs *l, struct sg_error *err)
 
 static bool add_lines(struct log_dirs *l, bool all, struct sg_buf *b, struct sg_error *err)
 {
-    bool ok = all || !l->torn || sg_buf_addc(b, '\n', err);
+    bool ok = all || !l->torn || sg_buf_adds(b, " ?\n", err); /* so that it is none */
 
     for (size_t i = 0; ok && i < l->n; i++) {
         const struct log_dir *at = &l->at[i];
@@ -174,6 +175,8 @@ static bool write_sizes(struct log_dirs *l, struct sg_error *err)
              sg_files_write(sg_buf_text(&tmp), sg_buf_span(&b), err);
         if (ok && rename(sg_buf_text(&tmp), l->sizes) != 0)
             ok = sg_error_set(err, SG_ERROR_SYSTEM, errno, "rename %s", sg_buf_text(&tmp));
+        if (!ok && tmp.len != 0)
+            (void)unlink(sg_buf_text(&tmp)); /* of a full disk */
     } else if (ok && b.len != 0) {
         fd = open(l->sizes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
         ok = (fd >= 0 || sg_error_set(err, SG_ERROR_SYSTEM, errno, "open %s", l->sizes)) &&
@@ -241,6 +244,17 @@ static bool measure_rest(struct log_dirs *l, struct sg_error *err)
     return true;
 }
 
+/* One whose logs somebody has removed since need not go for them. */
+static bool measure_again(struct log_dirs *l, struct log_dir *at, struct sg_error *err)
+{
+    int64_t before = at->bytes;
+
+    if (!at->fresh && !measure(l, at, err))
+        return false;
+    l->bytes += at->bytes - before;
+    return true;
+}
+
 /* ---- removing */
 
 /* One that can't be removed doesn't keep the others. */
@@ -275,9 +289,14 @@ static bool prune(struct log_dirs *l, struct sg_error *err)
             drop(l, &l->at[i]);
     if (!measure_rest(l, err))
         return false;
-    for (size_t i = 0; i < l->n && l->bytes > l->how->limit; i++)
-        if (goes(l, &l->at[i]))
+    for (size_t i = 0; i < l->n && l->bytes > l->how->limit; i++) {
+        if (!goes(l, &l->at[i]))
+            continue;
+        if (!measure_again(l, &l->at[i], err))
+            return false;
+        if (l->bytes > l->how->limit)
             drop(l, &l->at[i]);
+    }
     return true;
 }
 

@@ -19,7 +19,7 @@
 #define LEAST_FOR_TREND 8 /* two in a quarter */
 #define MOST_RESULTS    24
 #define MOST_OF_STAGE   10000  /* the newest say what is usual now */
-#define MOST_OF_RUN     100000 /* or of failures: of all stages together */
+#define MOST_OF_RUN     100000 /* of a stage too */
 
 enum measure { TIME, CPU, PEAK, GC_COUNT, GC_TIME, HEAP, MEASURES };
 
@@ -186,7 +186,8 @@ static int compare_stages(const void *a, const void *b)
     return (x->began_ms > y->began_ms) - (x->began_ms < y->began_ms);
 }
 
-/* Of each stage the newest, so that it takes the same time however long the history is. */
+/* Of each stage the newest, so that it takes the same time however long the history is. A run's are
+ * all told, as a rule. */
 static bool collect_all(struct summary *s, struct sg_error *err)
 {
     const struct sg_history_filter *f = s->filter;
@@ -195,11 +196,11 @@ static bool collect_all(struct summary *s, struct sg_error *err)
 
     if (s->history == NULL)
         return true;
-    if (f->run != NULL || f->node != NULL || f->failed) {
-        limited.limit = s->limit = f->limit > 0 ? f->limit : MOST_OF_RUN;
+    s->limit = f->limit > 0 ? f->limit : f->run != NULL ? MOST_OF_RUN : MOST_OF_STAGE;
+    if (f->node != NULL) { /* of one stage */
+        limited.limit = s->limit;
         ok = sg_history_attempts(s->history, &limited, collect, s, err);
     } else {
-        s->limit = f->limit > 0 ? f->limit : MOST_OF_STAGE;
         ok = f->stage != NULL ? collect_stage(s, f->stage)
                               : sg_history_stages(s->history, collect_stage, s, err);
     }

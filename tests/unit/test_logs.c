@@ -211,11 +211,27 @@ static void sizes_that_say_nothing_are_measured_again(void **state)
         log_of(run, 8192);
         scratch_write(&dir, "log_sizes", texts[i]);
         (void)snprintf(want, sizeof(want), "%s%s%s 8192\n", texts[i],
-                       strchr(texts[i], '\n') != NULL || texts[i][0] == '\0' ? "" : "\n", run);
+                       strchr(texts[i], '\n') != NULL || texts[i][0] == '\0' ? "" : " ?\n", run);
         assert_int_equal(prune(30 * DAY, 8192), 0);
         assert_string_equal(sizes(), want);
         assert_int_equal(prune(30 * DAY, 8191), 1);
     }
+}
+
+/* A number that is wrong, and logs that somebody has removed by hand. */
+static void nothing_goes_for_a_size_that_is_not_true(void **state)
+{
+    (void)state;
+    log_of("20240107T000000-aaaaaa", 8192);
+    log_of("20240108T000000-aaaaaa", 8192);
+    log_of(OWN, 8192);
+    scratch_write(&dir, "log_sizes", "20240108T000000-aaaaaa 9000000000000000000\n");
+    assert_int_equal(prune(30 * DAY, 1 << 20), 0);
+    scratch_write(&dir, "log_sizes",
+                  "20240107T000000-aaaaaa 500000\n"
+                  "20240108T000000-aaaaaa 524288\n");
+    assert_int_equal(prune(30 * DAY, 1 << 20), 0);
+    assert_true(has("20240107T000000-aaaaaa"));
 }
 
 static void sizes_of_runs_that_are_gone_are_forgotten_in_the_end(void **state)
@@ -332,6 +348,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_run_that_is_alive_is_measured_each_time, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sizes_that_say_nothing_are_measured_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(nothing_goes_for_a_size_that_is_not_true, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sizes_of_runs_that_are_gone_are_forgotten_in_the_end,
                                         set_up, tear_down),
