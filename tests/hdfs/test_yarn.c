@@ -248,7 +248,7 @@ static void where_nobody_answers_nothing_is_doubled(void **state)
 
     hdfs_cluster(t, "up yarn");
     is_state(t, 1, "ACCEPTED"); /* it has lived through all that */
-    e2e_edit(t, "stagegraph.ini", "deadline = 2s", "deadline = 60s");
+    e2e_edit(t, "stagegraph.ini", "deadline = 8s", "deadline = 60s");
     e2e_run(t, 0, "run " HOUR);
     e2e_same(e2e_read(t, "was"), "KILLED", __FILE__, __LINE__);
     is_gone(t, 1);
