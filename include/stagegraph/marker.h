@@ -80,8 +80,11 @@ struct sg_receipt {
  */
 struct sg_hash128 sg_stamp_of(struct sg_hash128 recipe, const struct sg_input *inputs, uint32_t n);
 
-/* The line, with its newline. When the inputs hold more than 512 versions, "inputs" is the hash of
- * sg_receipt_inputs_text(), which the caller puts to _stagegraph/inputs/HASH first. */
+/* More versions of inputs than this lie in a file of their own. */
+#define SG_RECEIPT_VERSIONS 512
+
+/* The line, with its newline. When the inputs hold more than these versions, "inputs" is the hash
+ * of sg_receipt_inputs_text(), which the caller puts to _stagegraph/inputs/HASH first. */
 bool sg_receipt_format(const struct sg_receipt *r, struct sg_buf *out,
                        struct sg_error *err) SG_MUST;
 bool sg_receipt_needs_inputs_file(const struct sg_receipt *r);

@@ -231,11 +231,13 @@ static bool compare_receipt(struct sg_plan *p, const struct sg_stage *s, int64_t
 }
 
 /* Of one need alone that counts, with all its inputs there, and the rules of the receipt, it is
- * known without the receipt what differs: a list of a year has 140 KB. */
+ * known without the receipt what differs. One is read all the same, for the attempt wants it too;
+ * not so the list of a year, which has 140 KB. */
 static bool compare_only_need(const struct sg_plan *p, const struct sg_stage *s, uint32_t id,
                               struct sg_facts *f)
 {
-    if (p->n_parts != 1 || (p->met_parts & SG_MEET_BIT(SG_MEET_ABSENT)) || f->recipe != NULL ||
+    if (p->n_parts != 1 || p->parts[0].n <= SG_RECEIPT_VERSIONS ||
+        (p->met_parts & SG_MEET_BIT(SG_MEET_ABSENT)) || f->recipe != NULL ||
         !p->stages[s->id.i].has_recipe || p->inputs[id] == 0 || p->known[id] != 0 ||
         (p->flags[id] & SG_NODE_COMPLETES))
         return false;

@@ -36,7 +36,6 @@
 #define FIRST_KEY  "{\"stagegraph\""
 #define TAIL_KEY   ",\"xxh3\":\""
 #define TAIL_LEN   (sizeof(TAIL_KEY) - 1 + 16 + 2)
-#define MANY       512 /* more versions than this lie in a file of their own */
 #define MAX_INPUTS 65536
 
 static const struct {
@@ -92,7 +91,7 @@ bool sg_receipt_needs_inputs_file(const struct sg_receipt *r)
 
     for (uint32_t i = 0; i < r->n_inputs; i++)
         n += r->inputs[i].count;
-    return n > MANY;
+    return n > SG_RECEIPT_VERSIONS;
 }
 
 bool sg_receipt_inputs_text(const struct sg_receipt *r, struct sg_buf *out, struct sg_error *err)
