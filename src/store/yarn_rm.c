@@ -385,7 +385,8 @@ static bool fill(struct yarn_rm *rm, const struct sg_yarn_config *c, struct sg_e
     struct sg_http_config http = { .connections = CONNECTIONS,
                                    .ca = c->ca,
                                    .stopped = &rm->base.hurried,
-                                   .stopped_ms = SG_YARN_HURRIED_MS };
+                                   /* of a pair each */
+                                   .stopped_ms = SG_YARN_HURRIED_MS / 2 };
     bool simple = c->auth != NULL && strcmp(c->auth, "simple") == 0;
     struct sg_hadoop *h = NULL;
     bool ok;
