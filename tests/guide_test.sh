@@ -40,14 +40,15 @@ blocks()
         }' "$1"
 }
 
-# plain LOOSELY: without what differs from run to run, and the blanks of a table because of it.
+# plain LOOSELY: without what differs from run to run, and the blanks of a table because of it. Whether
+# a kill met a node under way, or fell between two, differs too.
 plain()
 {
     sed -E -e 's/[0-9]{8}T[0-9]{6}-[0-9a-f]{6}/RUN/g' \
         -e 's/[0-9]{4}-[0-9-]+T[0-9:]+Z$/NOW/' -e 's/\b[0-9a-f]{16,32}\b/HASH/g' \
         -e 's/peak [0-9.]+ .iB/PEAK/g' -e 's/\(?\b[0-9.]+s\b/SECONDS/g' \
         -e 's,file://[^ ]*/,file://…/,g' -e 's/ +/ /g' -e 's/^ …$/…/' \
-        -e 's/[ -]+$//' -e 's/ (SECONDS|-)$//' ${1:+-e 's/[0-9]+/N/g'}
+        -e 's/[ -]+$//' -e 's/ (SECONDS|-)$//' ${1:+-e 's/[0-9]+/N/g' -e 's/\(interrupted\)/(missing)/'}
 }
 
 # same PATTERNS LINES LOOSELY
