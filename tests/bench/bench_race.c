@@ -52,6 +52,8 @@ struct race {
     double nodes;
     const char *prepare, *out, *key;
     bool calls, no_warm_up;
+    char *lines[MOST_CONTESTANTS]; /* of the table, which the contestants point into */
+    int n_lines;
 };
 
 static double now_s(void)
@@ -412,11 +414,14 @@ static bool read_table(struct race *r)
     char *line = NULL;
     size_t cap = 0;
 
-    for (; getline(&line, &cap, stdin) >= 0; line = NULL, cap = 0)
+    for (; getline(&line, &cap, stdin) >= 0; line = NULL, cap = 0) {
         if (r->n == MOST_CONTESTANTS || !read_contestant(&r->all[r->n++], line)) {
             fprintf(stderr, "bench_race: NAME | WANTED | DIR | WORDS, not: %s\n", line);
+            free(line);
             return false;
         }
+        r->lines[r->n_lines++] = line;
+    }
     free(line);
     return r->n != 0;
 }
@@ -468,5 +473,7 @@ int main(int argc, char **argv)
            "calls", "wall x", "cpu x");
     for (int i = 0; i < r.n; i++)
         tell(&r, &r.all[i], out);
+    for (int i = 0; i < r.n_lines; i++)
+        free(r.lines[i]);
     return out != NULL && fclose(out) != 0;
 }
