@@ -134,9 +134,12 @@ keep gold gold
 expect "tables" "$(cd kept/gold && echo [!._]*)" "carriers delays weather"
 expect "the bytes" "$(files gold)" "$(files gold_beside)"
 verdict a_need_that_the_graph_does_not_name_is_looked_for_beside_the_output
-gold 0 carriers
-keep gold_carriers gold
-expect "tables" "$(cd w/gold/dt=$day && echo [!._]*)" "carriers"
+for fact in delays weather carriers; do
+    gold 0 $fact
+    expect "tables of $fact" "$(cd w/gold/dt=$day && echo [!._]*)" "$fact"
+    expect "the bytes of $fact" "$(cat w/gold/dt=$day/$fact/[!._]* | sha256sum)" \
+        "$(cat kept/gold/$fact/[!._]* | sha256sum)"
+done
 verdict a_day_has_the_facts_of_its_mode_and_no_others
 
 # ---- What is in them
