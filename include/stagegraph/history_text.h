@@ -29,8 +29,8 @@ bool sg_history_text_attempts(struct sg_out *o, struct sg_history *h,
 
 /* A summary of each stage: results, and of the attempts that are ok median, 90th percentile and
  * maximum of what they took, and the medians of the first and the last quarter of them in time;
- * over the newest f->limit of each stage (0: 10,000), or of all where a run or failures are asked
- * for. JSON is an array with an object a stage (docs/formats.md, "History"). */
+ * over the newest f->limit of each stage (0: 10,000, of a run 100,000). JSON is an array with an
+ * object a stage (docs/formats.md, "History"). */
 bool sg_history_text_summary(struct sg_out *o, struct sg_history *h,
                              const struct sg_history_filter *f, bool json,
                              struct sg_error *err) SG_MUST;

@@ -64,8 +64,7 @@ static uint32_t meet_each(const struct sg_plan *p, uint32_t of, struct sg_id_ran
     uint32_t met = 0;
 
     for (uint32_t id = ids.first; id < ids.end; id++)
-        if (!(p->flags[id] & SG_NODE_FRESH_IN))
-            met |= tells(p, of, id);
+        met |= tells(p, of, id);
     if (ret_sum != NULL)
         sum_each(p, ids, ret_sum);
     return met;
@@ -73,7 +72,7 @@ static uint32_t meet_each(const struct sg_plan *p, uint32_t of, struct sg_id_ran
 
 static void come_in(const struct sg_plan *p, uint32_t of, uint32_t id, struct sg_window *w)
 {
-    uint32_t told = p->flags[id] & SG_NODE_FRESH_IN ? 0 : tells(p, of, id);
+    uint32_t told = tells(p, of, id);
 
     w->end = id + 1;
     w->came++;

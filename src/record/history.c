@@ -186,25 +186,39 @@ done:
     return ok;
 }
 
-static int get_version(sqlite3 *db, int *ret)
+int sg_history_number(sqlite3 *db, const char *sql, int64_t *ret)
 {
     sqlite3_stmt *st;
-    int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL);
+    int code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 
-    if (code == SQLITE_OK) {
-        code = sqlite3_step(st);
-        if (code == SQLITE_ROW)
-            *ret = sqlite3_column_int(st, 0);
-        sqlite3_finalize(st);
-    }
+    if (code != SQLITE_OK)
+        return code;
+    code = sqlite3_step(st);
+    if (code == SQLITE_ROW)
+        *ret = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
     return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+int sg_history_step(sqlite3_stmt *st)
+{
+    int code = sqlite3_step(st);
+
+    (void)sqlite3_reset(st); /* says the same again */
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int get_version(sqlite3 *db, int64_t *ret)
+{
+    return sg_history_number(db, "PRAGMA user_version", ret);
 }
 
 /* One transaction from whatever version the file has by then. A newer one than ours is fine: its
  * columns are there, and more. */
 static int migrate(sqlite3 *db)
 {
-    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), version = 0;
+    int code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int64_t version = 0;
     char text[64];
 
     if (code == SQLITE_OK)
@@ -212,7 +226,7 @@ static int migrate(sqlite3 *db)
     for (; code == SQLITE_OK && version < SCHEMA_VERSION; version++)
         code = sqlite3_exec(db, migrations[version], NULL, NULL, NULL);
     if (code == SQLITE_OK) {
-        snprintf(text, sizeof(text), "PRAGMA user_version = %d; COMMIT", version);
+        snprintf(text, sizeof(text), "PRAGMA user_version = %d; COMMIT", (int)version);
         code = sqlite3_exec(db, text, NULL, NULL, NULL);
     }
     return code;
@@ -228,7 +242,8 @@ static int give_up(sqlite3 *db)
  * write fills. */
 static int open_db(struct sg_history *h, bool *ret_empty)
 {
-    int flags = SQLITE_OPEN_READWRITE | (h->read_only ? 0 : SQLITE_OPEN_CREATE), version = 0, code;
+    int flags = SQLITE_OPEN_READWRITE | (h->read_only ? 0 : SQLITE_OPEN_CREATE), code;
+    int64_t version = 0;
 
     *ret_empty = false;
     if (h->db != NULL)

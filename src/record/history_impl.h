@@ -56,6 +56,11 @@ typedef int sg_history_work_fn(struct sg_history *h, void *ctx);
 bool sg_history_perform(struct sg_history *h, const char *what, sg_history_work_fn *fn, void *ctx,
                         struct sg_error *err) SG_MUST;
 
+/* The first column of the first row; a query without one is SQLITE_DONE. */
+int sg_history_number(sqlite3 *db, const char *sql, int64_t *ret);
+/* Does what returns no row, and makes the statement ready to be done again. */
+int sg_history_step(sqlite3_stmt *st);
+
 /* How long others at the file are waited for: briefly where a run does. */
 #define SG_HISTORY_BUSY_MS  3000
 #define SG_HISTORY_BRIEF_MS 200

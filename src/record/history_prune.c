@@ -47,14 +47,6 @@ static bool is_kept(const struct sg_history_prune *how, const char *run)
     return false;
 }
 
-static int step_once(sqlite3_stmt *st)
-{
-    int code = sqlite3_step(st);
-
-    (void)sqlite3_reset(st); /* says the same again */
-    return code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
 /* What bind fails with the step fails with. */
 static int find_old(sqlite3 *db, struct prune *p)
 {
@@ -95,7 +87,7 @@ static int remove_rows(sqlite3 *db, struct prune *p)
     code = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
     for (int64_t i = 0; code == SQLITE_OK && i < p->n_ids; i++) {
         (void)sqlite3_bind_int64(st, 1, p->ids[i]);
-        code = step_once(st);
+        code = sg_history_step(st);
     }
     sqlite3_finalize(st);
     return code;
@@ -147,12 +139,9 @@ static bool remove_from(struct sg_history *h, const char *table, const struct sg
 
 static int64_t pragma(sqlite3 *db, const char *sql)
 {
-    sqlite3_stmt *st;
     int64_t v = 0;
 
-    if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-        v = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
+    (void)sg_history_number(db, sql, &v); /* then nothing is given back */
     return v;
 }
 

@@ -304,26 +304,12 @@ static int prepare_attempts(sqlite3 *db, const struct attempt_page *p, const cha
     return SQLITE_OK;
 }
 
-static int find_last_id(sqlite3 *db, int64_t *ret)
-{
-    sqlite3_stmt *st;
-    int code = sqlite3_prepare_v2(db, "SELECT max(id) FROM attempts", -1, &st, NULL);
-
-    if (code != SQLITE_OK)
-        return code;
-    code = sqlite3_step(st);
-    if (code == SQLITE_ROW)
-        *ret = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
-    return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
 /* Where the newest `limit` begin, by the index alone. */
 static int find_begin(struct sg_history *h, void *ctx)
 {
     struct attempt_page *p = ctx;
     sqlite3_stmt *st;
-    int code = find_last_id(h->db, &p->last_id);
+    int code = sg_history_number(h->db, "SELECT max(id) FROM attempts", &p->last_id);
 
     p->after_ms = p->after_id = INT64_MIN;
     if (code != SQLITE_OK || p->f->limit <= 0)

@@ -51,14 +51,6 @@ static void bind_real(sqlite3_stmt *st, int i, double v)
         (void)sqlite3_bind_double(st, i, v);
 }
 
-static int step_once(sqlite3_stmt *st)
-{
-    int code = sqlite3_step(st);
-
-    (void)sqlite3_reset(st); /* says the same again */
-    return code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
 static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
 {
     const char *const texts[] = { a->run,    a->node,   a->stage, a->label,       a->result,
@@ -84,7 +76,7 @@ static int put_attempt(sqlite3_stmt *st, const struct sg_history_attempt *a)
     bind_seen(st, i++, a->exit_code);
     if (a->signo > 0)
         bind_int(st, i, a->signo);
-    return step_once(st);
+    return sg_history_step(st);
 }
 
 static int put_attempts(struct sg_history *h)
@@ -138,7 +130,7 @@ static int put_run(struct sg_history *h, const struct sg_history_run *r)
     bind_int(st, i++, r->pid);
     for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
         bind_int(st, i++, counts[k]);
-    code = step_once(st);
+    code = sg_history_step(st);
     sqlite3_finalize(st);
     return code;
 }

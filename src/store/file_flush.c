@@ -3,9 +3,8 @@
  *
  * Attempts that go on at the same time take their claims in one directory and make their outputs in
  * another. Who wants a directory flushed while a flush of it is under way can't use that one, which
- * may have begun before his change; but all that wait for it to end need one more between them. So
- * flushes of a directory are numbered, each waits for the first that begins after it has come, and
- * one of those who wait does it.
+ * may have begun before his change; but all that wait for it to end need one more between them: the
+ * first of them does it, when that one has ended, and leads the others.
  */
 #include <errno.h>
 #include <fcntl.h>

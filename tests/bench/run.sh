@@ -4,7 +4,7 @@
 # machine.
 #
 #   BENCH="nothing explain" ninja bench    these scenarios alone; BENCH=list tells them
-#   BENCH=full ninja bench                 all, and ten and a hundred years of hours: an hour,
+#   BENCH=full ninja bench                 all, and ten and a hundred years of hours: an hour or so,
 #                                          22 GB and 5.3 million of small files
 #   BENCH=hdfs ninja bench                 a plan over HDFS alone (hdfs.sh), which ends all otherwise
 #   HOURS="744 8760"                       sizes, where a scenario has them

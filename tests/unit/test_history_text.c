@@ -70,6 +70,7 @@ static const struct sg_history_attempt attempts[] = {
 static size_t n_there, n_more, told, told_before_text;
 static int looked_at;
 static struct sg_history_attempt many[16];
+static struct sg_history_filter asked; /* the last that attempts were asked by */
 static size_t n_many;
 
 bool sg_history_runs(struct sg_history *h, const struct sg_history_run_filter *f,
@@ -88,6 +89,7 @@ bool sg_history_attempts(struct sg_history *h, const struct sg_history_filter *f
 {
     (void)h;
     (void)err;
+    asked = *f;
     for (size_t i = 0; i < n_many; i++)
         if (!fn(ctx, &many[i]))
             return true;
@@ -270,6 +272,30 @@ static void a_stage_is_summed_up_over_its_runs(void **state)
     fake_out_done(&o);
 }
 
+/* A limit of all stages together would leave some out. */
+static void a_run_is_summed_up_stage_by_stage(void **state)
+{
+    struct fake_out o;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_history_filter f = { .run = "r1" };
+
+    (void)state;
+    fake_out_init(&o, (struct sg_out_config){ .utf8 = true });
+    n_there = 0;
+    fill_many();
+    assert_true(sg_history_text_summary(&o.out, some(), &f, false, &err));
+    assert_string_equal(asked.stage, "silver");
+    assert_string_equal(asked.run, "r1");
+    assert_int_equal(asked.limit, 100000);
+    f = (struct sg_history_filter){ .failed = true };
+    assert_true(sg_history_text_summary(&o.out, some(), &f, false, &err));
+    assert_string_equal(asked.stage, "silver");
+    assert_true(asked.failed);
+    assert_int_equal(asked.limit, 10000);
+    n_many = 0;
+    fake_out_done(&o);
+}
+
 static void the_rows_of_a_stage_end_with_its_summary(void **state)
 {
     struct fake_out o;
@@ -333,6 +359,7 @@ int main(void)
         cmocka_unit_test(attempts_are_a_table),
         cmocka_unit_test(both_are_json),
         cmocka_unit_test(a_stage_is_summed_up_over_its_runs),
+        cmocka_unit_test(a_run_is_summed_up_stage_by_stage),
         cmocka_unit_test(the_rows_of_a_stage_end_with_its_summary),
         cmocka_unit_test(rows_are_written_as_they_come),
     };
