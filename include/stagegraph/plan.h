@@ -99,13 +99,24 @@ void sg_plan_node(const struct sg_plan *p, struct sg_node_id n, struct sg_node_v
 /* SG_NO_NODE when it is outside of the view: neither asked for nor needed by what is. */
 struct sg_node_id sg_plan_find(const struct sg_plan *p, struct sg_stage_id s, int64_t index);
 
-/* The nodes of the view that n needs and that have a job (verdict RUN, BLOCKED by upstream alone:
- * decided again, or completed), and the reverse; what is not due is waited for by nobody. For the
- * scheduler: exact inverses, each pair once, optional only where every need that makes the pair is.
- * Never n itself. */
+/* A node has a job if its verdict is RUN, if it is BLOCKED by upstream alone (it is decided again),
+ * or if its partial marker is to be renamed. Those that n needs, each once, optional only where
+ * every need that names it is; what is not due is waited for by nobody. */
 typedef void sg_plan_edge_fn(void *ctx, struct sg_node_id other, bool optional);
 void sg_plan_needs(const struct sg_plan *p, struct sg_node_id n, sg_plan_edge_fn *fn, void *ctx);
-void sg_plan_users(const struct sg_plan *p, struct sg_node_id n, sg_plan_edge_fn *fn, void *ctx);
+
+/* The same as ranges, for the scheduler, and the reverse: the nodes [first, end) that n needs by
+ * its need number k, or that need n by the k-th need there is for its stage. Exact inverses. There
+ * are nodes without a job among them; a range may be empty, and two may overlap: what one of them
+ * requires is required. False: there is no k. */
+struct sg_node_range {
+    uint32_t first, end;
+    bool optional;
+};
+bool sg_plan_needs_at(const struct sg_plan *p, struct sg_node_id n, uint32_t k,
+                      struct sg_node_range *ret);
+bool sg_plan_users_at(const struct sg_plan *p, struct sg_node_id n, uint32_t k,
+                      struct sg_node_range *ret);
 
 /* Members of a batch at most: each has an open claim, and a process only so many descriptors. */
 #define SG_BATCH_MOST 960

@@ -72,12 +72,17 @@ struct sg_sched_job {
     uint32_t stage;
     int64_t rank; /* among ready jobs the smallest goes first; then the longest tail of its stage,
                    * then the smallest number */
+    bool patient; /* it only waits for its needs: none that comes to nothing blocks it */
 };
 
-/* Calls fn for every job that `job` needs (or that needs `job`). The two are exact inverses.
- * optional: its failure does not block. An edge is reported once a pair. */
-typedef void sg_sched_edge_fn(void *fn_ctx, uint32_t other, bool optional);
-typedef void sg_sched_edges(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx);
+/* Jobs [first, end) that a job needs, or that need it: those of one stage, for windows must cost
+ * no more than single ones. */
+struct sg_sched_edge {
+    uint32_t first, end; /* may be empty; the job itself does not count */
+    bool optional;       /* their failure does not block; required by another edge, it does */
+};
+/* Edge number k, from 0, of `job`. False: there are no more. */
+typedef bool sg_sched_edges(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret);
 
 struct sg_sched_config {
     const struct sg_sched_job *jobs; /* borrowed for the scheduler's life, as are the others */
@@ -86,7 +91,7 @@ struct sg_sched_config {
     uint32_t n_stages;
     const struct sg_sched_pool *pools;
     uint32_t n_pools;
-    sg_sched_edges *needs, *users;
+    sg_sched_edges *needs, *users; /* each other's inverses */
     void *ctx;
     int32_t slots;      /* -j, at least 1 */
     int64_t room;       /* bytes that there are for jobs of all stages; 0: no limit */

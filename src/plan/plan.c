@@ -344,48 +344,70 @@ static bool is_first(const struct sg_plan *p, const struct sg_stage *s, uint32_t
     return true;
 }
 
+static struct sg_node_range of_stage(const struct sg_plan_stage *v, struct sg_range r)
+{
+    r = sg_range_cut(r, (struct sg_range){ v->lo, v->hi });
+    if (r.first >= r.end)
+        return (struct sg_node_range){ v->base, v->base, false };
+    return (struct sg_node_range){ v->base + (uint32_t)(r.first - v->lo),
+                                   v->base + (uint32_t)(r.end - v->lo), false };
+}
+
+bool sg_plan_needs_at(const struct sg_plan *p, struct sg_node_id n, uint32_t k,
+                      struct sg_node_range *ret)
+{
+    uint32_t stage = sg_plan_stage_of(p, n.i);
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    const struct sg_plan_stage *v = &p->stages[stage].pub, *x;
+    struct sg_range r;
+
+    if (k >= s->n_needs)
+        return false;
+    x = &p->stages[s->needs[k].of.i].pub;
+    r = sg_edge_range(p, s, &p->edges[stage][k], v->lo + (int64_t)(n.i - v->base));
+    if (sg_plan_stage_at(p, s->needs[k].of.i)->partial && r.end > x->due_end)
+        r.end = x->due_end;
+    *ret = of_stage(x, r);
+    ret->optional = s->needs[k].optional;
+    return true;
+}
+
+bool sg_plan_users_at(const struct sg_plan *p, struct sg_node_id n, uint32_t k,
+                      struct sg_node_range *ret)
+{
+    uint32_t stage = sg_plan_stage_of(p, n.i);
+    const struct sg_plan_stage *x = &p->stages[stage].pub, *v;
+    const struct sg_use *use;
+    const struct sg_stage *s;
+
+    if (k >= p->uses[stage].n || sg_plan_is_early(p, stage, n.i))
+        return false;
+    use = &p->uses[stage].at[k];
+    s = sg_plan_stage_at(p, use->stage);
+    v = &p->stages[use->stage].pub;
+    *ret = (struct sg_node_range){ v->base, v->base, false };
+    if (v->hi > v->lo)
+        *ret = of_stage(v, sg_need_users(p->c.graph, s, &s->needs[use->need],
+                                         x->lo + (int64_t)(n.i - x->base), p->due_end));
+    ret->optional = s->needs[use->need].optional;
+    return true;
+}
+
 void sg_plan_needs(const struct sg_plan *p, struct sg_node_id n, sg_plan_edge_fn *fn, void *ctx)
 {
     uint32_t stage = sg_plan_stage_of(p, n.i);
     const struct sg_stage *s = sg_plan_stage_at(p, stage);
     int64_t index = p->stages[stage].pub.lo + (int64_t)(n.i - p->stages[stage].pub.base);
+    struct sg_node_range r;
 
-    for (uint32_t k = 0; k < s->n_needs; k++) {
+    for (uint32_t k = 0; sg_plan_needs_at(p, n, k, &r); k++) {
         const struct sg_plan_stage *x = &p->stages[s->needs[k].of.i].pub;
-        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
         bool optional;
 
-        for (uint32_t id = ids.first; id < ids.end; id++)
-            if (sg_plan_has_job(p, id) && !sg_plan_is_early(p, s->needs[k].of.i, id) &&
+        for (uint32_t id = r.first; id < r.end; id++)
+            if (sg_plan_has_job(p, id) &&
                 is_first(p, s, k, index, x->lo + (int64_t)(id - x->base), &optional))
                 fn(ctx, (struct sg_node_id){ id }, optional);
-    }
-}
-
-void sg_plan_users(const struct sg_plan *p, struct sg_node_id n, sg_plan_edge_fn *fn, void *ctx)
-{
-    uint32_t stage = sg_plan_stage_of(p, n.i);
-    int64_t index = p->stages[stage].pub.lo + (int64_t)(n.i - p->stages[stage].pub.base);
-
-    if (sg_plan_is_early(p, stage, n.i))
-        return;
-    for (uint32_t u = 0; u < p->uses[stage].n; u++) {
-        const struct sg_use *use = &p->uses[stage].at[u];
-        const struct sg_stage *s = sg_plan_stage_at(p, use->stage);
-        const struct sg_plan_stage *v = &p->stages[use->stage].pub;
-        struct sg_range users;
-        bool optional;
-
-        if (v->hi == v->lo)
-            continue;
-        users = sg_range_cut(sg_need_users(p->c.graph, s, &s->needs[use->need], index, p->due_end),
-                             (struct sg_range){ v->lo, v->hi });
-        for (int64_t x = users.first; x < users.end; x++) {
-            uint32_t id = v->base + (uint32_t)(x - v->lo);
-
-            if (sg_plan_has_job(p, id) && is_first(p, s, use->need, x, index, &optional))
-                fn(ctx, (struct sg_node_id){ id }, optional);
-        }
     }
 }
 

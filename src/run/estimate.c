@@ -8,42 +8,14 @@
 #include "heap.h"
 #include "run_impl.h"
 
-/* The most jobs, and needs between nodes, that a plan is held up for: some hundredths of a second.
- * (A year of hours that each need the year before is 76 million needs.) */
-#define MOST_JOBS  100000
-#define MOST_NEEDS 1000000
+/* The most jobs that a plan is held up for: some hundredths of a second. */
+#define MOST_JOBS 100000
 
 struct play {
     struct sg_run *run;
     struct sg_heap ends; /* the jobs that run, by ends_ns */
     int64_t *ends_ns;    /* by job */
-    uint64_t n_needs;
 };
-
-static void count_need(void *ctx, struct sg_node_id other, bool optional)
-{
-    struct play *p = ctx;
-
-    (void)other, (void)optional;
-    p->n_needs++;
-}
-
-static bool is_small(struct play *p)
-{
-    struct sg_run *r = p->run;
-    struct sg_plan_counts counts;
-    struct sg_node_view v;
-
-    sg_plan_count(r->c.plan, &counts);
-    if (counts.run > MOST_JOBS)
-        return false;
-    for (uint32_t i = 0; i < sg_plan_nodes(r->c.plan) && p->n_needs <= MOST_NEEDS; i++) {
-        sg_plan_node(r->c.plan, (struct sg_node_id){ i }, &v);
-        if (v.verdict == SG_VERDICT_RUN)
-            sg_plan_needs(r->c.plan, (struct sg_node_id){ i }, count_need, p);
-    }
-    return p->n_needs <= MOST_NEEDS;
-}
 
 static bool ends_before(const void *ctx, uint32_t a, uint32_t b)
 {
@@ -113,12 +85,14 @@ bool sg_run_estimate(const struct sg_plan *plan, const struct sg_usual_source *u
                      double *ret_s, struct sg_error *err)
 {
     struct play p = { .run = calloc(1, sizeof(*p.run)) };
+    struct sg_plan_counts counts;
     bool ok = p.run != NULL;
 
     if (!ok)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "an estimate");
     p.run->c = (struct sg_run_config){ .plan = plan, .jobs = jobs, .usual = usual };
-    if (is_small(&p))
+    sg_plan_count(plan, &counts);
+    if (counts.run <= MOST_JOBS)
         ok = sg_run_schedule(p.run, err) && make_heap(&p, err) && play(&p, ret_s, err);
     else
         *ret_s = NAN;

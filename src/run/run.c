@@ -253,44 +253,58 @@ void sg_run_pump(struct sg_run *r)
 
 /* ---- setting up ---- */
 
-struct edge_relay {
-    const struct sg_run *run;
-    uint32_t job;
-    bool users; /* of `job`, else its needs */
-    sg_sched_edge_fn *fn;
-    void *ctx;
-};
-
-/* One member's need must not block the others of a batch: it is waited for, and the members are
- * told apart when the job starts. Of a pair of batches there can be several edges, which the
- * scheduler counts: as many needs as users. */
-static void relay_edge(void *ctx, struct sg_node_id other, bool optional)
+/* The jobs of the nodes [first, end), which may be none. */
+static void to_jobs(const struct sg_run *r, const struct sg_node_range *nodes,
+                    struct sg_sched_edge *ret)
 {
-    const struct edge_relay *e = ctx;
-    uint32_t job = e->run->job_of[other.i];
+    uint32_t first = nodes->first, before;
 
-    if (job != NO_JOB && job != e->job)
-        e->fn(e->ctx, job, optional || sg_run_is_batch(e->run, e->users ? job : e->job));
+    ret->optional = nodes->optional;
+    for (; first < nodes->end; first++) {
+        before = r->jobs_before[first];
+        if (r->job_of[first] == NO_JOB && before > 0 && first < r->last_of[before - 1])
+            continue; /* a hole of the calendar within a batch is none of its nodes */
+        ret->first = r->job_of[first] != NO_JOB ? r->job_of[first] : before;
+        ret->end = r->jobs_before[nodes->end];
+        return;
+    }
 }
 
-static void needs(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
-{
-    struct sg_run *r = ctx;
-    struct edge_relay e = { r, job, false, fn, fn_ctx };
+typedef bool edges_of_node(const struct sg_plan *p, struct sg_node_id n, uint32_t k,
+                           struct sg_node_range *ret);
 
-    for (uint32_t id = sg_run_next(r, job, SG_NO_NODE); id != SG_NO_NODE;
-         id = sg_run_next(r, job, id))
-        sg_plan_needs(r->c.plan, (struct sg_node_id){ id }, relay_edge, &e);
+/* The edges of a batch are those of its nodes, one after the other, `each` of them. One member's
+ * need must not block the others: it is waited for, and the members are told apart when the job
+ * starts. */
+static bool edge_at(const struct sg_run *r, uint32_t job, uint32_t k, uint32_t each,
+                    edges_of_node *at, struct sg_sched_edge *ret)
+{
+    struct sg_node_range nodes;
+    uint32_t node;
+
+    *ret = (struct sg_sched_edge){ .first = 0 };
+    if (each == 0)
+        return false;
+    node = r->node_of[job] + k / each;
+    if (node > r->last_of[job])
+        return false;
+    if (r->job_of[node] == job && at(r->c.plan, (struct sg_node_id){ node }, k % each, &nodes))
+        to_jobs(r, &nodes, ret);
+    return true;
 }
 
-static void users(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool needs(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
-    struct sg_run *r = ctx;
-    struct edge_relay e = { r, job, true, fn, fn_ctx };
+    const struct sg_run *r = ctx;
 
-    for (uint32_t id = sg_run_next(r, job, SG_NO_NODE); id != SG_NO_NODE;
-         id = sg_run_next(r, job, id))
-        sg_plan_users(r->c.plan, (struct sg_node_id){ id }, relay_edge, &e);
+    return edge_at(r, job, k, r->graph->stages[r->jobs[job].stage].n_needs, sg_plan_needs_at, ret);
+}
+
+static bool users(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
+{
+    const struct sg_run *r = ctx;
+
+    return edge_at(r, job, k, r->n_uses[r->jobs[job].stage], sg_plan_users_at, ret);
 }
 
 /* A node is a job if it will run, or if upstream alone makes it stale: blocked or not, that is
@@ -303,16 +317,20 @@ static bool is_job(const struct sg_node_view *v)
 
 static bool make_jobs(struct sg_run *r, struct sg_error *err)
 {
+    const struct sg_graph *g = r->graph;
     uint32_t n = sg_plan_nodes(r->c.plan);
     struct sg_node_view v;
 
     r->job_of = malloc((n + 1) * sizeof(*r->job_of));
+    r->jobs_before = malloc((n + 1) * sizeof(*r->jobs_before));
     r->node_of = malloc((n + 1) * sizeof(*r->node_of));
     r->last_of = malloc((n + 1) * sizeof(*r->last_of));
     r->result = calloc(n + 1, sizeof(*r->result));
     r->jobs = calloc(n + 1, sizeof(*r->jobs));
     r->gone = calloc(n + 1, sizeof(*r->gone));
-    if (!r->job_of || !r->node_of || !r->last_of || !r->result || !r->jobs || !r->gone)
+    r->n_uses = calloc(g->n_stages + 1, sizeof(*r->n_uses));
+    if (!r->job_of || !r->jobs_before || !r->node_of || !r->last_of || !r->result || !r->jobs ||
+        !r->gone || !r->n_uses)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "%u jobs", n);
     for (uint32_t i = 0; i < n; i++) {
         struct sg_interval interval = { 0, 0 };
@@ -320,6 +338,7 @@ static bool make_jobs(struct sg_run *r, struct sg_error *err)
         uint32_t count;
 
         r->job_of[i] = NO_JOB;
+        r->jobs_before[i] = r->n_jobs;
         sg_plan_node(r->c.plan, (struct sg_node_id){ i }, &v);
         if (!v.asked || !is_job(&v))
             continue;
@@ -327,6 +346,7 @@ static bool make_jobs(struct sg_run *r, struct sg_error *err)
         if (first.i != i) {
             r->job_of[i] = r->job_of[first.i];
             r->last_of[r->job_of[i]] = i;
+            r->jobs[r->job_of[i]].patient = true;
             continue;
         }
         if (count > r->most_members)
@@ -342,7 +362,11 @@ static bool make_jobs(struct sg_run *r, struct sg_error *err)
                 sg_plan_request(r->c.plan)->newest_first ? -interval.start_s : interval.start_s;
         r->n_jobs++;
     }
+    r->jobs_before[n] = r->n_jobs;
     r->has_batches = r->most_members > 1;
+    for (uint32_t i = 0; i < g->n_stages; i++)
+        for (uint32_t k = 0; k < g->stages[i].n_needs; k++)
+            r->n_uses[g->stages[i].needs[k].of.i]++;
     return true;
 }
 
@@ -530,6 +554,8 @@ void sg_run_free(struct sg_run *r)
     sg_sched_free(r->sched);
     free(r->scratch);
     free(r->job_of);
+    free(r->jobs_before);
+    free(r->n_uses);
     free(r->node_of);
     free(r->last_of);
     free(r->result);

@@ -52,9 +52,11 @@ struct sg_run {
     struct sg_scratches scratches; /* in it */
     atomic_uchar *gone;            /* by node of the plan: see attempt.h */
     uint32_t *job_of;              /* a node of the plan → its job, NO_JOB */
+    uint32_t *jobs_before;         /* a node → how many jobs begin before it; n_jobs behind all */
     uint32_t *node_of;             /* a job → its first node */
     uint32_t *last_of;             /* a job → its last node: the same where it is no batch */
     uint8_t *result;       /* by node: what became of it; NONE while it is to be tried (again) */
+    uint32_t *n_uses;      /* by stage: how many needs name it */
     uint32_t most_members; /* of a job */
     bool has_batches;
     uint64_t caller_files; /* its soft limit of open files, which ours is above; 0: it isn't */

@@ -19,40 +19,61 @@ static bool answer(const struct sg_sched *s, struct sg_error *err)
 
 /* ---- what follows from a job's end */
 
-struct spread {
-    struct sg_sched *s;
-    struct sg_sched_occasion lost; /* result NONE: the need is done */
-};
-
-static void tell_user(void *ctx, uint32_t user, bool optional)
+/* All its users that require it and still wait; those that are blocked by it are appended to the
+ * tells. */
+static void block_users(struct sg_sched *s, uint32_t job)
 {
-    struct spread *p = ctx;
+    struct sg_sched_occasion lost = { .why = SG_WHY_NEED };
+    struct sg_sched_edge e;
 
-    p->s->pending[user]--;
-    if (p->lost.result != SG_RESULT_NONE && !optional)
-        sg_sched_step(p->s, user, SG_ON_NEED_LOST, &p->lost);
-    else if (p->s->pending[user] == 0)
-        sg_sched_step(p->s, user, SG_ON_NEEDS_MET, &p->lost);
+    lost.result = s->result[job] == SG_RESULT_BUSY ? SG_RESULT_BUSY : SG_RESULT_BLOCKED;
+    lost.because = s->why[job] == SG_WHY_RESULT ? job : s->because[job];
+    for (uint32_t k = 0; s->c.users(s->c.ctx, job, k, &e); k++) {
+        if (e.end > s->c.n_jobs && s->bug.code == SG_ERROR_NONE)
+            sg_error_set(&s->bug, SG_ERROR_BUG, 0, "the scheduler: job %u has users [%u, %u) of %u",
+                         job, e.first, e.end, s->c.n_jobs);
+        if (e.optional || s->bug.code != SG_ERROR_NONE)
+            continue;
+        for (uint32_t user = sg_sched_unfinished(&s->waits, e.first); user < e.end;
+             user = sg_sched_unfinished(&s->waits, user + 1))
+            if (!s->c.jobs[user].patient)
+                sg_sched_step(s, user, SG_ON_NEED_LOST, &lost);
+    }
+}
+
+/* Into the queue, or down for the next thing that it waits for. */
+static void wait_on(struct sg_sched *s, uint32_t job)
+{
+    uint32_t need = sg_sched_wait_for(&s->waits, job, false);
+
+    if (need != SG_NO_JOB)
+        sg_sched_wait_at(&s->waits, job, need);
+    else
+        sg_sched_step(s, job, SG_ON_NEEDS_MET, &(struct sg_sched_occasion){ .why = SG_WHY_NEED });
 }
 
 /* What is required and is not done blocks its users; one that was busy makes them busy. They are
- * finished by that, so they lie further down in the list that is gone through here. */
+ * finished by that, so they lie further down in the list that is gone through here. Only when all
+ * of them are known it is asked who may start. When nothing is started any more, all users are
+ * running or finished. */
 static void spread_ends(struct sg_sched *s)
 {
-    for (; s->spread < s->tells.tail; s->spread++) {
-        uint32_t job = s->tells.at[s->spread].job;
-        enum sg_result result = s->result[job];
-        struct spread p = { .s = s };
+    uint32_t begin = s->spread, user;
 
-        /* When nothing is started any more, all users are running or finished. */
-        if (s->tells.at[s->spread].kind != SG_ACT_DONE || s->halt != SG_HALT_NOT)
-            continue;
-        if (!sg_result_is_done(result) && !s->some[job]) {
-            p.lost.result = result == SG_RESULT_BUSY ? SG_RESULT_BUSY : SG_RESULT_BLOCKED;
-            p.lost.why = SG_WHY_NEED;
-            p.lost.because = s->why[job] == SG_WHY_RESULT ? job : s->because[job];
-        }
-        s->c.users(s->c.ctx, job, tell_user, &p);
+    for (; s->spread < s->tells.tail; s->spread++) {
+        const struct sg_sched_note *n = &s->tells.at[s->spread];
+
+        if (n->kind == SG_ACT_DONE && s->halt == SG_HALT_NOT &&
+            !sg_result_is_done((enum sg_result)s->result[n->job]) && !s->some[n->job])
+            block_users(s, n->job);
+    }
+    for (; begin < s->tells.tail && s->halt == SG_HALT_NOT; begin++) {
+        const struct sg_sched_note *n = &s->tells.at[begin];
+
+        while (n->kind == SG_ACT_DONE &&
+               (user = sg_sched_wait_take(&s->waits, n->job)) != SG_NO_JOB)
+            if (s->state[user] == SG_STATE_WAITING)
+                wait_on(s, user);
     }
 }
 
@@ -367,7 +388,7 @@ static bool make_arrays(struct sg_sched *s, struct sg_error *err)
     size_t n = s->c.n_jobs, n_timers = n + s->c.n_stages;
     uint8_t *bytes = SG_ARENA_NEW(&s->arena, 3 * n, uint8_t, err);
     bool *moved = bytes == NULL ? NULL : SG_ARENA_NEW(&s->arena, 2 * n, bool, err);
-    uint32_t *words = moved == NULL ? NULL : SG_ARENA_NEW(&s->arena, 4 * n, uint32_t, err);
+    uint32_t *words = moved == NULL ? NULL : SG_ARENA_NEW(&s->arena, 3 * n, uint32_t, err);
     uint32_t *heap = words == NULL ? NULL : SG_ARENA_NEW(&s->arena, 2 * n_timers, uint32_t, err);
     int64_t *due_ns = heap == NULL ? NULL : SG_ARENA_NEW(&s->arena, n_timers, int64_t, err);
 
@@ -379,9 +400,8 @@ static bool make_arrays(struct sg_sched *s, struct sg_error *err)
     s->moved = moved;
     s->some = moved + n;
     s->attempt = words;
-    s->pending = words + n;
-    s->because = words + 2 * n;
-    s->by_stage = words + 3 * n;
+    s->because = words + n;
+    s->by_stage = words + 2 * n;
     s->due_ns = due_ns;
     /* A job is never in the queue and asleep at once: their heaps share its place. */
     s->timers = (struct sg_heap){
@@ -419,7 +439,8 @@ bool sg_sched_new(const struct sg_sched_config *c, struct sg_sched **ret, struct
     if (s == NULL)
         return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory for a scheduler");
     s->c = *c;
-    if (!make_arrays(s, err) || !sg_sched_survey(c, s->pending, err) || !sort_by_stage(s, err) ||
+    if (!make_arrays(s, err) || !sg_sched_waits_init(&s->waits, &s->c, &s->arena, err) ||
+        !sg_sched_survey(&s->waits, err) || !sort_by_stage(s, err) ||
         !sg_sched_queue_init(&s->queue, &s->c, s->timers.where, &s->arena, err)) {
         sg_sched_free(s);
         return false;
@@ -427,9 +448,7 @@ bool sg_sched_new(const struct sg_sched_config *c, struct sg_sched **ret, struct
     s->in[SG_STATE_WAITING] = c->n_jobs;
     for (uint32_t i = 0; i < c->n_jobs; i++) {
         s->because[i] = UINT32_MAX;
-        if (s->pending[i] == 0)
-            sg_sched_step(s, i, SG_ON_NEEDS_MET,
-                          &(struct sg_sched_occasion){ .result = SG_RESULT_NONE });
+        wait_on(s, i);
     }
     *ret = s;
     return true;

@@ -2,13 +2,6 @@
 
 #include <stdlib.h>
 
-struct survey {
-    const struct sg_sched_config *c;
-    uint32_t *pending, *left, *met; /* met: jobs whose needs are all met, in the order found */
-    uint32_t n_met, job, other;     /* job: whose edges are gone through */
-    bool wrong;                     /* the edge between job and other */
-};
-
 static bool check_settings(const struct sg_sched_config *c, struct sg_error *err)
 {
     if (c->slots < 1 || c->keep_going < 0 || c->room < 0)
@@ -33,99 +26,75 @@ static bool check_settings(const struct sg_sched_config *c, struct sg_error *err
     return true;
 }
 
-static void note_wrong(struct survey *v, uint32_t other)
-{
-    if (!v->wrong)
-        v->other = other;
-    v->wrong = true;
-}
-
-static void count_need(void *ctx, uint32_t other, bool optional)
-{
-    struct survey *v = ctx;
-
-    (void)optional;
-    if (other >= v->c->n_jobs)
-        note_wrong(v, other);
-    else
-        v->pending[v->job]++;
-}
-
-static void meet_need(void *ctx, uint32_t other, bool optional)
-{
-    struct survey *v = ctx;
-
-    (void)optional;
-    if (other >= v->c->n_jobs || v->left[other] == 0)
-        note_wrong(v, other);
-    else if (--v->left[other] == 0)
-        v->met[v->n_met++] = other;
-}
-
-static void find_unmet(void *ctx, uint32_t other, bool optional)
-{
-    struct survey *v = ctx;
-
-    (void)optional;
-    if (v->left[other] != 0)
-        v->other = other;
-}
-
 /* Each job that is left has a need that is left, so as many steps back as there are jobs end on a
- * way round, if needs and users agree. */
-static bool name_way_round(struct survey *v, struct sg_error *err)
+ * way round. */
+static bool name_way_round(struct sg_sched_waits *w, uint32_t n_left, struct sg_error *err)
 {
-    uint32_t n_left = v->c->n_jobs - v->n_met;
+    uint32_t job = sg_sched_unfinished(w, 0);
 
-    v->job = 0;
-    while (v->left[v->job] == 0)
-        v->job++;
-    for (uint32_t i = 0; i < n_left; i++) {
-        v->other = v->job;
-        v->c->needs(v->c->ctx, v->job, find_unmet, v);
-        v->job = v->other;
-    }
+    for (uint32_t i = 0; i < n_left; i++)
+        job = sg_sched_wait_for(w, job, true);
     return sg_error_set(err, SG_ERROR_BUG, 0,
                         "the scheduler: %u jobs would never start: job %u waits for itself", n_left,
-                        v->job);
+                        job);
 }
 
-static bool follow(struct survey *v, struct sg_error *err)
+static bool check_edges(const struct sg_sched_config *c, struct sg_error *err)
 {
-    const struct sg_sched_config *c = v->c;
+    struct sg_sched_edge e;
 
-    for (v->job = 0; v->job < c->n_jobs && !v->wrong; v->job++)
-        c->needs(c->ctx, v->job, count_need, v);
     for (uint32_t i = 0; i < c->n_jobs; i++) {
-        v->left[i] = v->pending[i];
-        if (v->left[i] == 0)
-            v->met[v->n_met++] = i;
+        for (uint32_t k = 0; c->needs(c->ctx, i, k, &e); k++)
+            if (e.first > e.end || e.end > c->n_jobs)
+                return sg_error_set(err, SG_ERROR_BUG, 0,
+                                    "the scheduler: job %u needs [%u, %u) of %u jobs", i, e.first,
+                                    e.end, c->n_jobs);
     }
-    for (uint32_t i = 0; i < v->n_met && !v->wrong; i++) {
-        v->job = v->met[i];
-        c->users(c->ctx, v->job, meet_need, v);
-    }
-    if (v->wrong)
-        return sg_error_set(err, SG_ERROR_BUG, 0,
-                            "the scheduler: the edge between jobs %u and %u of %u", v->job,
-                            v->other, c->n_jobs);
-    return v->n_met == c->n_jobs || name_way_round(v, err);
+    return true;
 }
 
-bool sg_sched_survey(const struct sg_sched_config *c, uint32_t *pending, struct sg_error *err)
+/* Finishes all jobs in their order by number, those that wait when they have nothing to wait for
+ * any more: what is left then waits for itself. */
+static bool follow(struct sg_sched_waits *w, uint32_t *met, struct sg_error *err)
 {
-    struct survey v = { .c = c, .pending = pending };
-    bool ok = check_settings(c, err);
+    const uint32_t n = w->c->n_jobs;
+    uint32_t n_met = 0, user;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t need = sg_sched_wait_for(w, i, true);
+
+        if (need == SG_NO_JOB)
+            met[n_met++] = i;
+        else
+            sg_sched_wait_at(w, i, need);
+    }
+    for (uint32_t i = 0; i < n_met; i++) {
+        sg_sched_wait_finish(w, met[i]);
+        while ((user = sg_sched_wait_take(w, met[i])) != SG_NO_JOB) {
+            uint32_t need = sg_sched_wait_for(w, user, true);
+
+            if (need == SG_NO_JOB)
+                met[n_met++] = user;
+            else
+                sg_sched_wait_at(w, user, need);
+        }
+    }
+    return n_met == n || name_way_round(w, n - n_met, err);
+}
+
+bool sg_sched_survey(struct sg_sched_waits *w, struct sg_error *err)
+{
+    const struct sg_sched_config *c = w->c;
+    uint32_t *met;
+    bool ok = check_settings(c, err) && check_edges(c, err);
 
     if (!ok || c->n_jobs == 0)
         return ok;
-    v.left = calloc(c->n_jobs, sizeof(*v.left));
-    v.met = calloc(c->n_jobs, sizeof(*v.met));
-    if (v.left == NULL || v.met == NULL)
-        ok = sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory to look at %u jobs", c->n_jobs);
-    else
-        ok = follow(&v, err);
-    free(v.left);
-    free(v.met);
+    met = calloc(c->n_jobs, sizeof(*met));
+    if (met == NULL)
+        return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory to look at %u jobs", c->n_jobs);
+    ok = follow(w, met, err);
+    free(met);
+    sg_sched_waits_reset(w);
     return ok;
 }

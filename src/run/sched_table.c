@@ -24,6 +24,7 @@ static void finish(struct sg_sched *s, uint32_t job, const struct sg_sched_occas
     s->stages[s->c.jobs[job].stage].left--;
     s->done += sg_result_is_done(o->result);
     s->failed += sg_result_is_failure(o->result);
+    sg_sched_wait_finish(&s->waits, job);
     sg_sched_tell(&s->tells, job, SG_ACT_DONE, false);
 }
 
@@ -162,8 +163,8 @@ struct step {
     uint8_t next, action;
 };
 
-/* A cell that is empty can't be met: needs are met or lost for a job that waits, or that was
- * blocked in the meantime; an interrupt leaves none but running and finished jobs. */
+/* A cell that is empty can't be met: needs are met or lost for a job that waits; an interrupt
+ * leaves none but running and finished jobs. */
 static const struct step steps[SG_STATES][SG_EVENTS] = {
     [SG_STATE_WAITING] = {
         [SG_ON_NEEDS_MET] = { SG_STATE_READY, LINE_UP },
@@ -200,8 +201,6 @@ static const struct step steps[SG_STATES][SG_EVENTS] = {
         [SG_ON_INTERRUPTED] = { SG_STATE_FINISHED, LEAVE_BED },
     },
     [SG_STATE_FINISHED] = {
-        [SG_ON_NEEDS_MET] = { SG_STATE_FINISHED, STAY },
-        [SG_ON_NEED_LOST] = { SG_STATE_FINISHED, STAY },
         [SG_ON_GIVEN_UP] = { SG_STATE_FINISHED, STAY },
         [SG_ON_INTERRUPTED] = { SG_STATE_FINISHED, STAY },
         [SG_ON_INTERRUPTED_AGAIN] = { SG_STATE_FINISHED, STAY },

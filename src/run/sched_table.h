@@ -19,6 +19,7 @@
 
 #include "heap.h"
 #include "sched_queue.h"
+#include "sched_wait.h"
 
 enum sg_sched_state {
     SG_STATE_WAITING, /* for needs */
@@ -85,10 +86,11 @@ struct sg_sched {
     uint8_t *state, *result, *why;
     bool *moved; /* it had its one more try for an input that moved */
     bool *some;  /* some of its nodes are done, whatever becomes of it */
-    uint32_t *attempt, *pending, *because;
+    uint32_t *attempt, *because;
     uint32_t *by_stage; /* all jobs, those of a stage together, in order */
 
     struct sg_sched_stage_state *stages;
+    struct sg_sched_waits waits;
     struct sg_sched_queue queue;
     struct sg_heap timers; /* jobs asleep; n_jobs + a stage that is held */
     int64_t *due_ns;       /* by the timers' ids */

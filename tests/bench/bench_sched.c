@@ -18,35 +18,49 @@ struct bench {
     int32_t pool_size;        /* of the last layer; 0: no pool */
     enum sg_result first;     /* how the first job comes out */
     uint32_t interrupt_after; /* results; 0: never */
+    uint32_t window;          /* of the layer before; 0: one */
 };
 
 static const struct bench cases[] = {
-    { "chain", 100000, 0, 4, 1, 0, SG_RESULT_OK, 0 },
-    { "chain, blocked by its first job", 100000, 0, 4, 1, 0, SG_RESULT_FAILED, 0 },
-    { "3 layers, -j 1", 262800, 3, 1, 1, 0, SG_RESULT_OK, 0 },
-    { "3 layers, -j 16", 262800, 3, 16, 1, 0, SG_RESULT_OK, 0 },
-    { "3 layers, -j 16, newest first", 262800, 3, 16, -1, 0, SG_RESULT_OK, 0 },
-    { "3 layers, -j 16, pool of 1", 262800, 3, 16, 1, 1, SG_RESULT_OK, 0 },
-    { "3 layers, -j 16, interrupted", 262800, 3, 16, 1, 0, SG_RESULT_OK, 1000 },
-    { "3 layers, ten times as many", 2628000, 3, 16, 1, 0, SG_RESULT_OK, 0 },
+    { "chain", 100000, 0, 4, 1, 0, SG_RESULT_OK, 0, 0 },
+    { "chain, blocked by its first job", 100000, 0, 4, 1, 0, SG_RESULT_FAILED, 0, 0 },
+    { "3 layers, -j 1", 262800, 3, 1, 1, 0, SG_RESULT_OK, 0, 0 },
+    { "3 layers, -j 16", 262800, 3, 16, 1, 0, SG_RESULT_OK, 0, 0 },
+    { "3 layers, -j 16, newest first", 262800, 3, 16, -1, 0, SG_RESULT_OK, 0, 0 },
+    { "3 layers, -j 16, pool of 1", 262800, 3, 16, 1, 1, SG_RESULT_OK, 0, 0 },
+    { "3 layers, -j 16, interrupted", 262800, 3, 16, 1, 0, SG_RESULT_OK, 1000, 0 },
+    { "3 layers, ten times as many", 2628000, 3, 16, 1, 0, SG_RESULT_OK, 0, 0 },
+    { "3 layers, windows of 8,760", 262800, 3, 16, 1, 0, SG_RESULT_OK, 0, 8760 },
+    { "3 layers, windows, newest first", 262800, 3, 16, -1, 0, SG_RESULT_OK, 0, 8760 },
+    { "3 layers, windows, the first failed", 262800, 3, 16, 1, 0, SG_RESULT_FAILED, 0, 8760 },
 };
 
-static void needs_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+/* Windows lie behind the job of the layer before that has the same place. */
+static bool needs_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
     const struct bench *b = ctx;
-    uint32_t width = b->layers == 0 ? 1 : b->n_jobs / b->layers;
+    uint32_t width = b->layers == 0 ? 1 : b->n_jobs / b->layers, need = job - width;
 
-    if (job >= width)
-        fn(fn_ctx, job - width, false);
+    if (k > 0 || job < width)
+        return false;
+    *ret = (struct sg_sched_edge){ need, need + 1, false };
+    if (b->window > 1)
+        ret->first -= need % width < b->window ? need % width : b->window - 1;
+    return true;
 }
 
-static void users_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool users_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
     const struct bench *b = ctx;
-    uint32_t width = b->layers == 0 ? 1 : b->n_jobs / b->layers;
+    uint32_t width = b->layers == 0 ? 1 : b->n_jobs / b->layers, user = job + width;
 
-    if (job + width < b->n_jobs)
-        fn(fn_ctx, job + width, false);
+    if (k > 0 || user >= b->n_jobs)
+        return false;
+    *ret = (struct sg_sched_edge){ user, user + 1, false };
+    if (b->window > 1)
+        ret->end =
+            width - user % width < b->window ? user - user % width + width : user + b->window;
+    return true;
 }
 
 /* All jobs that were started end before the next ones are, oldest first. */

@@ -65,18 +65,22 @@ uint64_t count_words(void)
 
 /* ---- scheduler */
 
-static void needs_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool needs_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
+    const uint32_t need = job - JOBS / LAYERS;
+
     (void)ctx;
-    if (job >= JOBS / LAYERS)
-        fn(fn_ctx, job - JOBS / LAYERS, false);
+    *ret = (struct sg_sched_edge){ need, need + 1, false };
+    return k == 0 && job >= JOBS / LAYERS;
 }
 
-static void users_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool users_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
+    const uint32_t user = job + JOBS / LAYERS;
+
     (void)ctx;
-    if (job + JOBS / LAYERS < JOBS)
-        fn(fn_ctx, job + JOBS / LAYERS, false);
+    *ret = (struct sg_sched_edge){ user, user + 1, false };
+    return k == 0 && user < JOBS;
 }
 
 /* All jobs that were started end before the next ones are, oldest first; none fails. */

@@ -109,24 +109,45 @@ static void make_weather(struct sg_chance *c)
     }
 }
 
-static void needs_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+/* Edge number k: neighbours that are alike go into one range, as windows do, now and then with an
+ * empty one before them. */
+static bool kth_range(uint64_t members, uint64_t optional, uint32_t k, struct sg_sched_edge *ret)
 {
-    const struct sg_chance *c = ctx;
+    for (uint32_t i = 0, end; i < 64; i = end) {
+        bool is = members >> i & 1, may = optional >> i & 1;
 
-    for (uint32_t i = 0; i < c->config.n_jobs; i++) {
-        if (c->needs[job] >> i & 1)
-            fn(fn_ctx, i, c->optional[job] >> i & 1);
+        end = i + 1;
+        if (!is)
+            continue;
+        while (end < 64 && (members >> end & 1) && (optional >> end & 1) == may)
+            end++;
+        *ret = (struct sg_sched_edge){ i, i % 3 == 0 ? i : end, may };
+        if (i % 3 == 0 && k-- == 0)
+            return true;
+        ret->end = end;
+        if (k-- == 0)
+            return true;
     }
+    return false;
 }
 
-static void users_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool needs_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
     const struct sg_chance *c = ctx;
 
+    return kth_range(c->needs[job], c->optional[job], k, ret);
+}
+
+static bool users_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
+{
+    const struct sg_chance *c = ctx;
+    uint64_t users = 0, optional = 0;
+
     for (uint32_t i = 0; i < c->config.n_jobs; i++) {
-        if (c->needs[i] >> job & 1)
-            fn(fn_ctx, i, c->optional[i] >> job & 1);
+        users |= (c->needs[i] >> job & 1) << i;
+        optional |= (c->optional[i] >> job & 1) << i;
     }
+    return kth_range(users, optional, k, ret);
 }
 
 static uint64_t without(uint64_t bits, const uint32_t *id, uint32_t n)

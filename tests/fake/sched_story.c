@@ -10,24 +10,32 @@
 
 #include <cmocka.h>
 
-static void needs_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool is_kth(uint32_t *k, uint32_t other, bool optional, struct sg_sched_edge *ret)
 {
-    const struct sg_story *t = ctx;
-
-    for (size_t i = 0; i < t->n_edges; i++) {
-        if (t->edges[i].user == job)
-            fn(fn_ctx, t->edges[i].need, t->edges[i].optional);
-    }
+    *ret = (struct sg_sched_edge){ other, other + 1, optional };
+    return (*k)-- == 0;
 }
 
-static void users_of(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool needs_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
     const struct sg_story *t = ctx;
 
     for (size_t i = 0; i < t->n_edges; i++) {
-        if (t->edges[i].need == job)
-            fn(fn_ctx, t->edges[i].user, t->edges[i].optional);
+        if (t->edges[i].user == job && is_kth(&k, t->edges[i].need, t->edges[i].optional, ret))
+            return true;
     }
+    return false;
+}
+
+static bool users_of(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
+{
+    const struct sg_story *t = ctx;
+
+    for (size_t i = 0; i < t->n_edges; i++) {
+        if (t->edges[i].need == job && is_kth(&k, t->edges[i].user, t->edges[i].optional, ret))
+            return true;
+    }
+    return false;
 }
 
 static uint32_t find(char names[][SG_STORY_NAME], uint32_t n, const char *name)

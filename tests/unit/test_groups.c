@@ -248,20 +248,18 @@ static void edges_lead_to_nodes_with_jobs_and_are_told_once(void **state)
     static const char graph[] =
         HEAD "[stage a]\ncommand = a\noutput = a/${ds}/${HH}\n"
              "[stage b]\nneeds = a@-1..0? a b@-1\ncommand = b\noutput = b/${ds}/${HH}\n";
-    struct edges needs, users;
+    struct edges needs;
     struct world w;
 
     (void)state;
-    needs.w = users.w = &w;
-    needs.text[0] = users.text[0] = '\0';
+    needs.w = &w;
+    needs.text[0] = '\0';
     world_open(&w, graph);
     world_at(&w, "2024-01-01T04:00:00Z");
     world_build(&w, "a@2024-01-01T00");
     world_plan(&w);
     sg_plan_needs(w.plan, world_node(&w, "b@2024-01-01T02"), add_edge, &needs);
     assert_string_equal(needs.text, "a@2024-01-01T01? a@2024-01-01T02 b@2024-01-01T01 ");
-    sg_plan_users(w.plan, world_node(&w, "a@2024-01-01T02"), add_edge, &users);
-    assert_string_equal(users.text, "b@2024-01-01T02 b@2024-01-01T03? ");
     needs.text[0] = '\0';
     sg_plan_needs(w.plan, world_node(&w, "b@2024-01-01T00"), add_edge, &needs);
     assert_string_equal(needs.text, ""); /* a@T00 is fresh: no job */

@@ -712,17 +712,16 @@ static void complete(struct model *m, struct world *w, const struct stage *s, st
 }
 
 struct pairs {
-    uint32_t at, n, pair[4000][2];
-    bool turned;
+    uint32_t at, n, pair[8000][2]; /* the needed one; twice the other, and 1 where it is optional */
 };
 
 static void add_pair(void *ctx, struct sg_node_id other, bool optional)
 {
     struct pairs *p = ctx;
 
-    assert_true(p->n < 4000);
-    p->pair[p->n][0] = p->turned ? p->at : other.i;
-    p->pair[p->n][1] = (p->turned ? other.i : p->at) * 2 + optional;
+    assert_true(p->n < 8000);
+    p->pair[p->n][0] = other.i;
+    p->pair[p->n][1] = p->at * 2 + optional;
     p->n++;
 }
 
@@ -743,29 +742,65 @@ static bool has_job(const struct world *w, uint32_t id)
            (v.verdict == SG_VERDICT_BLOCKED && v.reason == SG_REASON_UPSTREAM);
 }
 
-/* Among nodes with jobs, needs and users are each other's inverse, and no pair comes twice. */
-static void compare_edges(const struct model *m, struct world *w)
+static void add_range(struct pairs *p, const struct world *w, const struct sg_node_range *r,
+                      bool users)
 {
-    static struct pairs needs, users;
+    uint32_t at = p->at;
 
-    memset(&needs, 0, sizeof(needs));
-    memset(&users, 0, sizeof(users));
-    users.turned = true;
-    for (uint32_t id = 0; id < sg_plan_nodes(w->plan); id++) {
+    for (uint32_t id = r->first; id < r->end; id++) {
         if (!has_job(w, id))
             continue;
-        needs.at = users.at = id;
-        sg_plan_needs(w->plan, (struct sg_node_id){ id }, add_pair, &needs);
-        sg_plan_users(w->plan, (struct sg_node_id){ id }, add_pair, &users);
+        p->at = users ? id : at;
+        add_pair(p, (struct sg_node_id){ users ? at : id }, r->optional);
+    }
+    p->at = at;
+}
+
+/* Of several edges of a pair the first stays: a required one, if there is one. */
+static void drop_doubles(struct pairs *p)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->n; i++)
+        if (n == 0 || p->pair[i][0] != p->pair[n - 1][0] ||
+            p->pair[i][1] / 2 != p->pair[n - 1][1] / 2)
+            memcpy(p->pair[n++], p->pair[i], sizeof(p->pair[i]));
+    p->n = n;
+}
+
+static void must_be_alike(const struct model *m, const struct pairs *a, const struct pairs *b,
+                          const char *what)
+{
+    if (a->n != b->n || memcmp(a->pair, b->pair, a->n * sizeof(a->pair[0])) != 0)
+        fail_msg("seed %u: %u needs, %u %s, or others", m->seed, a->n, b->n, what);
+}
+
+/* Among nodes with jobs, the ranges of needs and of users are each other's inverse, and needs one
+ * by one are those of the ranges, no pair twice. */
+static void compare_edges(const struct model *m, struct world *w)
+{
+    static struct pairs needs, users, each;
+
+    needs.n = users.n = each.n = 0;
+    for (uint32_t id = 0; id < sg_plan_nodes(w->plan); id++) {
+        struct sg_node_id n = { id };
+        struct sg_node_range r;
+
+        if (!has_job(w, id))
+            continue;
+        needs.at = users.at = each.at = id;
+        for (uint32_t k = 0; sg_plan_needs_at(w->plan, n, k, &r); k++)
+            add_range(&needs, w, &r, false);
+        for (uint32_t k = 0; sg_plan_users_at(w->plan, n, k, &r); k++)
+            add_range(&users, w, &r, true);
+        sg_plan_needs(w->plan, n, add_pair, &each);
     }
     qsort(needs.pair, needs.n, sizeof(needs.pair[0]), by_pair);
     qsort(users.pair, users.n, sizeof(users.pair[0]), by_pair);
-    for (uint32_t i = 1; i < needs.n; i++)
-        if (needs.pair[i - 1][0] == needs.pair[i][0] &&
-            needs.pair[i - 1][1] / 2 == needs.pair[i][1] / 2)
-            fail_msg("seed %u: an edge twice", m->seed);
-    if (needs.n != users.n || memcmp(needs.pair, users.pair, needs.n * sizeof(needs.pair[0])) != 0)
-        fail_msg("seed %u: %u needs, %u users, or others", m->seed, needs.n, users.n);
+    qsort(each.pair, each.n, sizeof(each.pair[0]), by_pair);
+    must_be_alike(m, &needs, &users, "users");
+    drop_doubles(&needs);
+    must_be_alike(m, &needs, &each, "needs one by one");
 }
 
 static void run_seed(unsigned seed)

@@ -624,9 +624,9 @@ static void what_can_never_end_is_refused(void **state)
     assert_string_equal(err.text,
                         "the scheduler: 3 jobs would never start: job 2 waits for itself");
     t->n_edges--;
-    t->edges[t->n_edges++] = (struct sg_story_edge){ .need = 1, .user = 99 };
+    t->edges[t->n_edges++] = (struct sg_story_edge){ .need = 99, .user = 1 };
     assert_false(sg_sched_new(&t->config, &t->sched, &err));
-    assert_string_equal(err.text, "the scheduler: the edge between jobs 1 and 99 of 4");
+    assert_string_equal(err.text, "the scheduler: job 1 needs [99, 100) of 4 jobs");
     sg_story_free(t);
     check_refused("-j 0\na1:\n", "the scheduler: 0 slots, keep_going 0");
     check_refused("stage a retries=-1\na1:\n", "the scheduler: the settings of stage 0");
@@ -695,19 +695,19 @@ struct chain {
     uint32_t n;
 };
 
-static void before_in_chain(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool before_in_chain(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
     (void)ctx;
-    if (job > 0)
-        fn(fn_ctx, job - 1, false);
+    *ret = (struct sg_sched_edge){ job - 1, job, false };
+    return k == 0 && job > 0;
 }
 
-static void behind_in_chain(void *ctx, uint32_t job, sg_sched_edge_fn *fn, void *fn_ctx)
+static bool behind_in_chain(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
 {
     const struct chain *c = ctx;
 
-    if (job + 1 < c->n)
-        fn(fn_ctx, job + 1, false);
+    *ret = (struct sg_sched_edge){ job + 1, job + 2, false };
+    return k == 0 && job + 1 < c->n;
 }
 
 /* Recursion would need a stack as deep as the chain. */
@@ -748,6 +748,90 @@ static void a_long_chain_is_blocked_by_its_first_job(void **state)
     assert_int_equal(a.kind, SG_ACT_OVER);
     sg_sched_free(s);
     free(jobs);
+}
+
+/* Two layers; each job of the second needs `window` of the first, up to the one of its place. */
+struct windows {
+    uint32_t width, window;
+    uint64_t n_asked; /* edges */
+};
+
+static bool before_in_window(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
+{
+    struct windows *w = ctx;
+    uint32_t place = job % w->width;
+
+    w->n_asked++;
+    *ret =
+        (struct sg_sched_edge){ place < w->window ? 0 : place + 1 - w->window, place + 1, false };
+    return k == 0 && job >= w->width;
+}
+
+static bool behind_in_window(void *ctx, uint32_t job, uint32_t k, struct sg_sched_edge *ret)
+{
+    struct windows *w = ctx;
+    uint32_t end = w->width - job < w->window ? w->width : job + w->window;
+
+    w->n_asked++;
+    *ret = (struct sg_sched_edge){ w->width + job, w->width + end, false };
+    return k == 0 && job < w->width;
+}
+
+/* fails: all jobs of the first layer do. Returns how many edges were asked for. */
+static uint64_t go_through_windows(bool newest_first, bool fails)
+{
+    struct windows w = { .width = 20000, .window = 5000 };
+    struct sg_sched_job *jobs = calloc(2 * w.width, sizeof(*jobs));
+    struct sg_sched_stage stages[2] = { { .pool = UINT32_MAX }, { .pool = UINT32_MAX } };
+    struct sg_sched_config config = { .jobs = jobs,
+                                      .n_jobs = 2 * w.width,
+                                      .stages = stages,
+                                      .n_stages = 2,
+                                      .needs = before_in_window,
+                                      .users = behind_in_window,
+                                      .ctx = &w,
+                                      .slots = 1 };
+    struct sg_mono now = { .ns = 0 };
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_action a = { .kind = SG_ACT_WAIT };
+    uint32_t n_first = 0, n_done = 0, n_blocked = 0;
+    struct sg_sched *s;
+
+    assert_non_null(jobs);
+    for (uint32_t i = 0; i < config.n_jobs; i++) {
+        int64_t place = i % w.width;
+
+        jobs[i] =
+            (struct sg_sched_job){ .stage = i / w.width, .rank = newest_first ? -place : place };
+    }
+    assert_true(sg_sched_new(&config, &s, &err));
+    while (a.kind != SG_ACT_OVER) {
+        sg_sched_next(s, now, &a);
+        n_done += a.kind == SG_ACT_DONE && a.result == SG_RESULT_OK;
+        n_blocked += a.kind == SG_ACT_DONE && a.result == SG_RESULT_BLOCKED;
+        if (a.kind != SG_ACT_START)
+            continue;
+        n_first += a.job < w.width;
+        if (a.job >= w.width && !newest_first) /* it starts behind the last of its window */
+            assert_true(n_first > a.job % w.width);
+        assert_true(sg_sched_result(
+            s, now, a.job, fails && a.job < w.width ? SG_RESULT_FAILED : SG_RESULT_OK, true, &err));
+    }
+    assert_int_equal(n_done, fails ? 0 : 2 * w.width);
+    assert_int_equal(n_blocked, fails ? w.width : 0);
+    sg_sched_free(s);
+    free(jobs);
+    return w.n_asked;
+}
+
+/* 100 million needs: to go through them once would take a second. */
+static void a_window_costs_no_more_than_a_single_need(void **state)
+{
+    (void)state;
+    assert_in_range(go_through_windows(false, false), 40000, 10 * 40000);
+    assert_in_range(go_through_windows(true, false), 40000, 10 * 40000);
+    assert_in_range(go_through_windows(false, true), 40000, 10 * 40000);
+    assert_in_range(go_through_windows(true, true), 40000, 10 * 40000);
 }
 
 /* ---- jobs of several nodes */
@@ -853,6 +937,7 @@ int main(void)
         cmocka_unit_test(an_end_of_what_does_not_run_is_a_bug_of_the_callers),
         cmocka_unit_test(counts_add_up),
         cmocka_unit_test(a_long_chain_is_blocked_by_its_first_job),
+        cmocka_unit_test(a_window_costs_no_more_than_a_single_need),
         cmocka_unit_test(what_needs_a_partly_done_job_goes_on),
         cmocka_unit_test(keep_going_counts_nodes_of_a_job),
         cmocka_unit_test(when_it_is_given_up_what_runs_goes_on_and_nothing_is_tried_again),

@@ -1,0 +1,101 @@
+#include "sched_wait.h"
+
+bool sg_sched_waits_init(struct sg_sched_waits *w, const struct sg_sched_config *config,
+                         struct sg_arena *a, struct sg_error *err)
+{
+    const size_t n = config->n_jobs;
+    uint32_t *words = SG_ARENA_NEW(a, 5 * n + 2, uint32_t, err);
+
+    if (words == NULL)
+        return false;
+    *w = (struct sg_sched_waits){ .c = config,
+                                  .below = words,
+                                  .above = words + n + 1,
+                                  .edge = words + 2 * n + 2,
+                                  .first = words + 3 * n + 2,
+                                  .next = words + 4 * n + 2 };
+    sg_sched_waits_reset(w);
+    return true;
+}
+
+void sg_sched_waits_reset(struct sg_sched_waits *w)
+{
+    for (uint32_t i = 0; i <= w->c->n_jobs; i++)
+        w->below[i] = w->above[i] = i;
+    for (uint32_t i = 0; i < w->c->n_jobs; i++) {
+        w->edge[i] = 0;
+        w->first[i] = SG_NO_JOB;
+    }
+}
+
+/* Who is passed on the way points two steps further from then on. */
+static uint32_t root(uint32_t *to, uint32_t i)
+{
+    while (to[i] != i) {
+        to[i] = to[to[i]];
+        i = to[i];
+    }
+    return i;
+}
+
+uint32_t sg_sched_unfinished(struct sg_sched_waits *w, uint32_t job)
+{
+    return root(w->above, job);
+}
+
+void sg_sched_wait_finish(struct sg_sched_waits *w, uint32_t job)
+{
+    w->below[job + 1] = job;
+    w->above[job] = job + 1;
+}
+
+static uint32_t last_of(struct sg_sched_waits *w, const struct sg_sched_edge *e, uint32_t job)
+{
+    uint32_t i = root(w->below, e->end);
+
+    if (i == job + 1)
+        i = root(w->below, job);
+    return i > e->first ? i - 1 : SG_NO_JOB;
+}
+
+static uint32_t first_of(struct sg_sched_waits *w, const struct sg_sched_edge *e, uint32_t job)
+{
+    uint32_t i = root(w->above, e->first);
+
+    if (i == job)
+        i = root(w->above, job + 1);
+    return i < e->end ? i : SG_NO_JOB;
+}
+
+uint32_t sg_sched_wait_for(struct sg_sched_waits *w, uint32_t job, bool by_number)
+{
+    const struct sg_sched_job *jobs = w->c->jobs;
+    struct sg_sched_edge e;
+
+    for (; w->c->needs(w->c->ctx, job, w->edge[job], &e); w->edge[job]++) {
+        uint32_t need;
+
+        if (e.first >= e.end)
+            continue;
+        need = by_number || jobs[e.first].rank <= jobs[e.end - 1].rank ? last_of(w, &e, job)
+                                                                       : first_of(w, &e, job);
+        if (need != SG_NO_JOB)
+            return need;
+    }
+    return SG_NO_JOB;
+}
+
+void sg_sched_wait_at(struct sg_sched_waits *w, uint32_t job, uint32_t need)
+{
+    w->next[job] = w->first[need];
+    w->first[need] = job;
+}
+
+uint32_t sg_sched_wait_take(struct sg_sched_waits *w, uint32_t job)
+{
+    uint32_t user = w->first[job];
+
+    if (user != SG_NO_JOB)
+        w->first[job] = w->next[user];
+    return user;
+}
