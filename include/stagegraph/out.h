@@ -40,7 +40,8 @@ struct sg_out_config {
     bool utf8;
     int columns, rows; /* of a terminal; 0: not known (80 and 24 are assumed) */
     bool patient;      /* wait for a slow reader, for ever: listings */
-    bool whole;        /* for a program: behind also while its reader takes nothing */
+    bool whole;        /* for a program: nothing is dropped, and it is behind also while its reader
+                        * takes nothing */
 };
 
 struct sg_out {

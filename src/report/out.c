@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,6 +28,8 @@ void sg_out_init(struct sg_out *o, const struct sg_out_config *c)
     char path[40];
 
     *o = (struct sg_out){ .is = *c, .own_fd = -1, .buf = { .limit = LIMIT } };
+    if (c->whole)
+        o->buf.limit = PTRDIFF_MAX;
     sg_out_resize(o, c->columns, c->rows);
     if (c->patient || fstat(c->fd, &st) != 0)
         return;

@@ -285,27 +285,25 @@ static void a_reader_that_is_slow_is_behind_and_one_that_has_stopped_is_not(void
     }
 }
 
-/* The only place that waits for real: a second, for a reader that does not come. */
-static void what_nobody_reads_for_long_is_dropped_and_counted(void **state)
+/* Writes 20 MiB in lines that nobody reads, waits for real (a second) for a reader that does not
+ * come, then reads all of it, and a last line. Returns the number of lines. */
+static size_t write_to_nobody(bool whole, char *got, size_t size)
 {
-    static char lines[64 << 10], got[32 << 20];
+    static char lines[64 << 10];
     struct sg_out o;
     int fds[2];
-    size_t n = 0, all = 0, shown = 0;
-    unsigned long dropped = 0;
-    const char *note;
+    size_t n = 0, all = 0;
 
-    (void)state;
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    sg_out_init(&o, &(struct sg_out_config){ .fd = fds[1] });
+    sg_out_init(&o, &(struct sg_out_config){ .fd = fds[1], .whole = whole });
     memset(lines, 'x', sizeof(lines));
     for (size_t i = 63; i < sizeof(lines); i += 64)
         lines[i] = '\n';
-    for (int i = 0; i < 320; i++, all += sizeof(lines) / 64) /* 20 MiB */
+    for (int i = 0; i < 320; i++, all += sizeof(lines) / 64)
         sg_out_write(&o, lines, sizeof(lines));
     assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
     for (int idle = 0; idle < 2;) {
-        ssize_t some = read(fds[0], got + n, sizeof(got) - 1 - n);
+        ssize_t some = read(fds[0], got + n, size - 1 - n);
 
         idle = some > 0 ? 0 : idle + 1;
         n += some > 0 ? (size_t)some : 0;
@@ -313,19 +311,46 @@ static void what_nobody_reads_for_long_is_dropped_and_counted(void **state)
     }
     sg_out_text(&o, "after\n");
     sg_out_flush(&o);
-    n += (size_t)read(fds[0], got + n, sizeof(got) - 1 - n);
+    n += (size_t)read(fds[0], got + n, size - 1 - n);
     got[n] = '\0';
-    note = strstr(got, "\n[");
-    assert_non_null(note);
-    assert_int_equal(
-        sscanf(note, "\n[%lu lines were not shown: nobody was reading]\nafter\n", &dropped), 1);
-    for (const char *p = got; p < note; p++)
-        shown += *p == '\n';
-    assert_true(dropped > 0);
-    assert_int_equal(shown + dropped, all);
     sg_out_done(&o, 0);
     close(fds[0]);
     close(fds[1]);
+    return all;
+}
+
+static size_t count_lines(const char *at, const char *end)
+{
+    size_t n = 0;
+
+    while (at < end)
+        n += *at++ == '\n';
+    return n;
+}
+
+static void what_nobody_reads_for_long_is_dropped_and_counted(void **state)
+{
+    static char got[32 << 20];
+    size_t all = write_to_nobody(false, got, sizeof(got));
+    const char *note = strstr(got, "\n[");
+    unsigned long dropped = 0;
+
+    (void)state;
+    assert_non_null(note);
+    assert_int_equal(
+        sscanf(note, "\n[%lu lines were not shown: nobody was reading]\nafter\n", &dropped), 1);
+    assert_true(dropped > 0);
+    assert_int_equal(count_lines(got, note) + dropped, all);
+}
+
+static void of_what_a_program_is_to_read_nothing_is_dropped(void **state)
+{
+    static char got[32 << 20];
+    size_t all = write_to_nobody(true, got, sizeof(got));
+
+    (void)state;
+    assert_int_equal(strlen(got), all * 64 + strlen("after\n"));
+    assert_int_equal(count_lines(got, got + strlen(got)), all + 1);
 }
 
 int main(void)
@@ -342,6 +367,7 @@ int main(void)
         cmocka_unit_test(what_was_kept_comes_when_there_is_room),
         cmocka_unit_test(a_reader_that_is_slow_is_behind_and_one_that_has_stopped_is_not),
         cmocka_unit_test(what_nobody_reads_for_long_is_dropped_and_counted),
+        cmocka_unit_test(of_what_a_program_is_to_read_nothing_is_dropped),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as cli does */
