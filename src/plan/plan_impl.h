@@ -28,6 +28,7 @@
 
 #include "stagegraph/cache.h"
 #include "stagegraph/digest.h"
+#include "stagegraph/pieces.h"
 #include "stagegraph/plan.h"
 
 #define SG_REASON_BIT(r) (1u << (r))
@@ -298,8 +299,7 @@ uint32_t sg_plan_stage_of(const struct sg_plan *p, uint32_t node);
 
 /* fn over [0, n) in chunks, on as many threads as pay with this store; the first failure ends it.
  */
-typedef bool sg_chunk_fn(void *ctx, size_t first, size_t end, struct sg_error *err);
-bool sg_in_chunks(const struct sg_store *store, size_t n, sg_chunk_fn *fn, void *ctx,
+bool sg_in_chunks(const struct sg_store *store, size_t n, sg_piece_fn *fn, void *ctx,
                   struct sg_error *err) SG_MUST;
 /* How many are one chunk: SG_CHUNK at most. */
 #define SG_CHUNK 256u

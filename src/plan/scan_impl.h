@@ -32,7 +32,7 @@ struct sg_scan_batch {
     bool looked;   /* the entries say what is there */
 };
 
-/* Writes paths[first, end): a sg_chunk_fn, whose context is the batch. */
+/* Writes paths[first, end): a sg_piece_fn, whose context is the batch. */
 bool sg_scan_paths(void *ctx, size_t first, size_t end, struct sg_error *err) SG_MUST;
 /* The items' markers, or sources, into the plan; what the cache did not know is noted there. */
 bool sg_scan_markers(struct sg_scan_batch *b, struct sg_error *err) SG_MUST;

@@ -1,12 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stagegraph/pieces.h"
 #include "stagegraph/store.h"
 
 #include "file_impl.h"
@@ -17,26 +15,20 @@
 #define MAX_THREADS    16
 
 /*
- * One call of sg_store_stat_many(): the threads take pieces until there are none. Tried and left:
- * statx() with a mask of the fields needed (2 % slower on ext4), and io_uring (half as fast, for
- * the kernel hands each statx to a thread).
+ * One call of sg_store_stat_many(). Tried and left: statx() with a mask of the fields needed (2 %
+ * slower on ext4), and io_uring (half as fast, for the kernel hands each statx to a thread).
  */
 struct many {
     const char *const *paths;
-    size_t n;
     struct sg_entry *ret;
     int root_fd;
     const char *root;
-    atomic_size_t next;
-    atomic_bool failed;
-    pthread_mutex_t lock; /* of err */
-    struct sg_error *err;
 };
 
 /*
- * What the directories of neighbours lie in ("bronze/dt=2024-01-01" of 24 hours), opened by one
- * thread while it has them: from there the kernel walks two names instead of four, and counts the
- * use of a descriptor that no other core has. 5 to 8 % of the whole.
+ * What the directories of neighbours lie in ("bronze/dt=2024-01-01" of 24 hours), opened while they
+ * are looked at: from there the kernel walks two names instead of four, and counts the use of a
+ * descriptor that no other core has. 5 to 8 % of the whole.
  */
 struct parent {
     char path[PATH_MAX];
@@ -89,7 +81,8 @@ static int from_where(const struct many *m, struct parent *p, const char *path, 
     return p->fd >= 0 ? p->fd : m->root_fd;
 }
 
-static bool stat_one(struct many *m, struct parent *p, size_t i, const char *next)
+static bool stat_one(const struct many *m, struct parent *p, size_t i, const char *next,
+                     struct sg_error *err)
 {
     const char *rest;
     struct stat st;
@@ -100,52 +93,29 @@ static bool stat_one(struct many *m, struct parent *p, size_t i, const char *nex
         return true;
     }
     m->ret[i] = (struct sg_entry){ .kind = SG_ENTRY_ABSENT };
-    if (sg_file_is_absent(errno))
-        return true;
-    pthread_mutex_lock(&m->lock);
-    if (!atomic_exchange(&m->failed, true))
-        sg_error_set(m->err, SG_ERROR_STORE, errno, "stat %s/%s", m->root, m->paths[i]);
-    pthread_mutex_unlock(&m->lock);
-    return false;
+    return sg_file_is_absent(errno) ||
+           sg_error_set(err, SG_ERROR_STORE, errno, "stat %s/%s", m->root, m->paths[i]);
 }
 
-static void *stat_pieces(void *ctx)
+static bool stat_piece(void *ctx, size_t first, size_t end, struct sg_error *err)
 {
-    struct many *m = ctx;
+    const struct many *m = ctx;
     struct parent p;
-    size_t i, end;
+    size_t i = first;
 
     p.len = 0; /* nothing else of it is looked at before it is set */
-    while (!atomic_load_explicit(&m->failed, memory_order_relaxed)) {
-        i = atomic_fetch_add(&m->next, PATHS_A_PIECE);
-        if (i >= m->n)
-            break;
-        end = m->n - i < PATHS_A_PIECE ? m->n : i + PATHS_A_PIECE;
-        while (i < end && stat_one(m, &p, i, i + 1 < end ? m->paths[i + 1] : NULL))
-            i++;
-    }
+    while (i < end && stat_one(m, &p, i, i + 1 < end ? m->paths[i + 1] : NULL, err))
+        i++;
     leave(&p);
-    return NULL;
-}
-
-static unsigned count_threads(size_t n)
-{
-    unsigned most = MAX_THREADS;
-    cpu_set_t cpus;
-
-    if (n < 2 * PATHS_A_THREAD)
-        return 1;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < MAX_THREADS)
-        most = (unsigned)CPU_COUNT(&cpus);
-    return n / PATHS_A_THREAD < most ? (unsigned)(n / PATHS_A_THREAD) : most;
+    return i == end;
 }
 
 bool sg_file_stat_many(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                        struct sg_error *err)
 {
-    struct many m = { .paths = paths, .n = n, .ret = ret, .root = s->root, .err = err };
-    pthread_t threads[MAX_THREADS];
-    unsigned wanted = count_threads(n), begun = 0;
+    struct many m = { .paths = paths, .ret = ret, .root = s->root };
+    size_t threads = n / PATHS_A_THREAD;
+    bool ok;
 
     if (n == 0)
         return true;
@@ -156,13 +126,9 @@ bool sg_file_stat_many(struct sg_store *s, const char *const *paths, size_t n, s
         memset(ret, 0, n * sizeof(*ret)); /* all SG_ENTRY_ABSENT */
         return true;
     }
-    pthread_mutex_init(&m.lock, NULL);
-    while (begun + 1 < wanted && pthread_create(&threads[begun], NULL, stat_pieces, &m) == 0)
-        begun++; /* fewer are slower, not wrong */
-    (void)stat_pieces(&m);
-    while (begun != 0)
-        pthread_join(threads[--begun], NULL);
-    pthread_mutex_destroy(&m.lock);
+    if (threads > 1)
+        threads = sg_processors(threads < MAX_THREADS ? threads : MAX_THREADS);
+    ok = sg_in_pieces(n, PATHS_A_PIECE, threads, stat_piece, &m, err);
     close(m.root_fd);
-    return !m.failed;
+    return ok;
 }

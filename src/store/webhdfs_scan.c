@@ -7,66 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stagegraph/pieces.h"
+
 #include "webhdfs_dirs.h"
 #include "webhdfs_impl.h"
 
 #define FEW       3   /* directories of one parent that are looked at without listing it, below */
 #define FEW_AGAIN 2   /* the same of what has been looked at before */
 #define PIECE     900 /* of one parent at a time: a page of 1,000 entries, if nothing else is there */
-#define THREADS   64 /* at most */
 #define STEADY_NS (2 * SG_NS_PER_S)
 
-/* ---- work on threads ---- */
-
-typedef bool work_fn(void *ctx, size_t i, struct sg_error *err);
-
-struct work {
-    work_fn *fn;
-    void *ctx;
-    size_t n;
-    atomic_size_t next;
-    atomic_bool failed;
-    pthread_mutex_t lock;
-    struct sg_error *err; /* the first failure's */
-};
-
-static void *do_work(void *arg)
-{
-    struct work *w = arg;
-    struct sg_error err = SG_ERROR_INIT;
-    size_t i;
-
-    while (!atomic_load(&w->failed) && (i = atomic_fetch_add(&w->next, 1)) < w->n) {
-        if (w->fn(w->ctx, i, &err))
-            continue;
-        pthread_mutex_lock(&w->lock);
-        if (!atomic_exchange(&w->failed, true))
-            *w->err = err;
-        pthread_mutex_unlock(&w->lock);
-    }
-    return NULL;
-}
-
-/* fn for each of n, on as many threads as there are connections; they wait, they don't compute. */
-static bool in_parallel(struct sg_webhdfs *s, size_t n, work_fn *fn, void *ctx,
+/* One by one, on as many threads as there are connections; they wait, they don't compute. */
+static bool in_parallel(struct sg_webhdfs *s, size_t n, sg_piece_fn *fn, void *ctx,
                         struct sg_error *err)
 {
-    struct work w = { .fn = fn, .ctx = ctx, .n = n, .err = err };
-    pthread_t threads[THREADS];
-    size_t want = s->base.threads < THREADS ? s->base.threads : THREADS, started = 0;
-
-    if (n == 0)
-        return true;
-    if (want > n)
-        want = n;
-    pthread_mutex_init(&w.lock, NULL);
-    while (started + 1 < want && pthread_create(&threads[started], NULL, do_work, &w) == 0)
-        started++; /* fewer are slower, not wrong */
-    (void)do_work(&w);
-    while (started != 0)
-        pthread_join(threads[--started], NULL);
-    pthread_mutex_destroy(&w.lock);
-    return !atomic_load(&w.failed);
+    return sg_in_pieces(n, 1, s->base.threads, fn, ctx, err);
 }
 
 /* ---- looking at directories ---- */
@@ -370,13 +325,14 @@ static const struct wh_run *run_of(struct scan *s, const struct family *f)
     return &head->run;
 }
 
-static bool look_at_family(void *ctx, size_t i, struct sg_error *err)
+static bool look_at_family(void *ctx, size_t i, size_t end, struct sg_error *err)
 {
     struct scan *s = ctx;
     const struct family *f = &s->families[i];
     struct look *looks = &s->looks[f->first];
     const struct wh_run *run = NULL;
 
+    (void)end;
     if (f->n >= (s->again ? FEW_AGAIN : FEW) && !list_family(s, f, err))
         return false;
     if (s->markers && looks->known)
@@ -395,12 +351,13 @@ static bool look_at_family(void *ctx, size_t i, struct sg_error *err)
     return true;
 }
 
-static bool ask(void *ctx, size_t i, struct sg_error *err)
+static bool ask(void *ctx, size_t i, size_t end, struct sg_error *err)
 {
     struct scan *s = ctx;
     const struct item *it = &s->items[s->asked[i]];
     struct wh_status st;
 
+    (void)end;
     if (!wh_status(s->w, it->path, &st, err))
         return false;
     wh_entry(&st, &s->ret[it->i]);
@@ -548,13 +505,14 @@ static void believe(struct sg_webhdfs *w, const char *path, const struct sg_entr
 
 /* A marker of another tool that is new: it may be open still, and closing it shows nowhere but in
  * itself. The status comes last: one that has been closed in between is another then. */
-static bool doubt(void *ctx, size_t i, struct sg_error *err)
+static bool doubt(void *ctx, size_t i, size_t end, struct sg_error *err)
 {
     struct told *t = ctx;
     const size_t k = t->doubted[i];
     struct sg_entry e;
     bool open;
 
+    (void)end;
     if (!wh_store_is_open(&t->w->base, t->paths[k], &open, err))
         return false;
     if (open)
