@@ -184,6 +184,60 @@ scenario_window()
     done
 }
 
+# windows_race KEY WANTED COMMAND...: of that many hours, each silver on one, 168, and 8,760 of bronze.
+windows_race()
+{
+    key=$1 wanted=$2
+    shift 2
+    for lo in 0 167 8759; do
+        [ -d "$dir/windows-$lo" ] || (
+            mkdir "$dir/windows-$lo"
+            cd "$dir/windows-$lo"
+            touch=false
+            { graph && stage bronze && stage silver "bronze@-$lo..0"; } >graph.ini
+        )
+        echo "windows of $((lo + 1)) | $wanted | ../windows-$lo | $*"
+    done | race "$key/$hours" 9
+}
+
+# Nothing is made, so nothing is read: what is left is what a window costs. A run that stops at its
+# first node has all of its jobs blocked.
+scenario_windows()
+{
+    cat >"$dir/bin/stops" <<'.'
+#!/bin/sh
+stagegraph -f graph.ini run -q -k 1 --no-log >/dev/null 2>&1 || [ $? -eq 1 ]
+.
+    chmod +x "$dir/bin/stops"
+    mkdir -p "$dir/windows"
+    cd "$dir/windows"
+    for hours in $(sizes 87600 876000); do
+        STAGEGRAPH_NOW=$(date -u -d "@$(at "$hours")" +%Y-%m-%dT%H:%M:%SZ)
+        export STAGEGRAPH_NOW
+        section "windows, all of $hours hours x 2 stages missing: a plan"
+        windows_race windows "To run $(commas $((2 * hours))) nodes" stagegraph -f graph.ini plan
+        section "    a run that stops at its first node"
+        windows_race windows-run - stops
+    done
+}
+
+# The questions of each hour to a history of a million attempts, beside one of 10,000.
+scenario_history()
+{
+    unset STAGEGRAPH_NOW || :
+    for runs in 100 10000; do
+        [ -d "$dir/history-$runs" ] || bench_history "$dir/history-$runs" "$runs" >/dev/null
+    done
+    for question in history 'history --stage gold' 'history --failed' 'history --summary' \
+        status 'plan --last 24h'; do
+        section "$question, of 100 and of 10,000 runs of 100 attempts"
+        race "history/$(echo "$question" | tr ' ' '_')" 21 <<.
+100 runs | - | $dir/history-100 | stagegraph $question
+10,000 runs | - | $dir/history-10000 | stagegraph $question
+.
+    done
+}
+
 scenario_mixed()
 {
     for hours in $(sizes 1488 87600); do

@@ -23,7 +23,7 @@ LC_ALL=C
 export LC_ALL
 
 here=$SRC_DIR/tests/bench
-scenarios='nothing first missing code explain hourly day mixed chain window wide backfill hour between sync job memory'
+scenarios='nothing first missing code explain hourly day mixed chain window windows wide history backfill hour between sync job memory'
 
 BENCH=${BENCH:-all} full=
 case " $BENCH " in
