@@ -4,6 +4,7 @@
 #include "plan_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stagegraph/clock.h"
@@ -18,6 +19,8 @@ struct group_maker {
     struct sg_plan_group g;
     uint64_t needs; /* BLOCKED: which needs lack, a bit a need; beyond 64 they share bits */
     struct sg_window windows[MAX_NEEDS]; /* by need, of the stage under way */
+    uint32_t not_busy[MAX_NEEDS];        /* by need: of its inputs before this id none is busy */
+    uint32_t *held; /* BUSY, by node: the one it waits for, + 1; 0: not known; NULL: no memory */
 
     /* what its members lack, each input once */
     uint32_t lacking[MAX_LACKS];
@@ -174,34 +177,61 @@ bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret[SG_LAC
     return first != SG_NO_NODE;
 }
 
-/* Who holds a busy node: its own claim's run, or that of the input that it waits for, and so on. */
-static const char *holder(const struct sg_plan *p, uint32_t stage, uint32_t id)
+/* The first input of the need that is held, or busy itself. Ranges only move on: of those of the
+ * stage under way no input is looked at twice. */
+static uint32_t busy_input(struct group_maker *m, uint32_t stage, uint32_t k, int64_t index)
 {
-    for (;;) {
-        const struct sg_stage *s = sg_plan_stage_at(p, stage);
-        const struct sg_seen_claim *c;
-        int64_t index = index_of(p, stage, id);
+    const struct sg_plan *p = m->p;
+    const struct sg_stage *s = sg_plan_stage_at(p, stage);
+    struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
+    uint32_t *looked = stage == m->stage && k < MAX_NEEDS ? &m->not_busy[k] : &ids.first;
+    uint32_t x = ids.first > *looked ? ids.first : *looked;
+
+    while (x < ids.end && !(p->flags[x] & SG_NODE_HELD) &&
+           (p->verdict[x] != SG_VERDICT_BUSY || s->needs[k].optional))
+        x++;
+    if (x > *looked)
+        *looked = x;
+    return x < ids.end ? x : SG_NO_NODE;
+}
+
+/* The node that is held where a busy one waits for it: itself, or an input, or an input of that,
+ * and so on. What was found for those on the way is kept: of a chain each asks the one before. */
+static uint32_t held_behind(struct group_maker *m, uint32_t stage, uint32_t id)
+{
+    const struct sg_plan *p = m->p;
+    uint32_t held = SG_NO_NODE, at = id, of = stage;
+
+    while (held == SG_NO_NODE) {
+        const struct sg_stage *s = sg_plan_stage_at(p, of);
         uint32_t next = SG_NO_NODE, next_stage = 0;
 
-        if (p->flags[id] & SG_NODE_HELD) {
-            c = sg_scan_claim(p, id);
-            return c != NULL ? c->run : "";
+        if (m->held != NULL && m->held[at] != 0) {
+            held = m->held[at] - 1;
+        } else if (p->flags[at] & SG_NODE_HELD) {
+            held = at;
+        } else {
+            for (uint32_t k = 0; k < s->n_needs && next == SG_NO_NODE; k++) {
+                next = busy_input(m, of, k, index_of(p, of, at));
+                next_stage = s->needs[k].of.i;
+            }
+            if (next == SG_NO_NODE)
+                break;
+            at = next;
+            of = next_stage;
         }
-        for (uint32_t k = 0; k < s->n_needs && next == SG_NO_NODE; k++) {
-            struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
-
-            for (uint32_t x = ids.first; x < ids.end && next == SG_NO_NODE; x++)
-                if ((p->flags[x] & SG_NODE_HELD) ||
-                    (p->verdict[x] == SG_VERDICT_BUSY && !s->needs[k].optional)) {
-                    next = x;
-                    next_stage = s->needs[k].of.i;
-                }
-        }
-        if (next == SG_NO_NODE)
-            return "";
-        id = next;
-        stage = next_stage;
     }
+    if (m->held != NULL && held != SG_NO_NODE)
+        m->held[id] = held + 1;
+    return held;
+}
+
+static const char *holder(struct group_maker *m, uint32_t id)
+{
+    uint32_t held = held_behind(m, m->stage, id);
+    const struct sg_seen_claim *c = held != SG_NO_NODE ? sg_scan_claim(m->p, held) : NULL;
+
+    return c != NULL ? c->run : "";
 }
 
 static bool joins(const struct group_maker *m, uint32_t id, const char *run, uint64_t needs)
@@ -261,7 +291,7 @@ static bool groups_of_stage(struct group_maker *m, enum sg_verdict verdict, sg_p
             continue;
         }
         if (verdict == SG_VERDICT_BUSY)
-            run = holder(p, m->stage, id);
+            run = holder(m, id);
         if (verdict == SG_VERDICT_BLOCKED)
             needs = lacking_needs(m, id);
         if (!joins(m, id, run, needs)) {
@@ -282,14 +312,18 @@ bool sg_plan_groups(const struct sg_plan *p, enum sg_verdict verdict, sg_plan_gr
                     void *ctx)
 {
     struct group_maker m = { .p = p };
+    bool on = true;
 
     if (verdict != SG_VERDICT_RUN && verdict != SG_VERDICT_BLOCKED && verdict != SG_VERDICT_BUSY)
         return true;
-    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+    if (verdict == SG_VERDICT_BUSY && p->counts.busy != 0)
+        m.held = calloc(p->n_nodes, sizeof(*m.held));
+    for (uint32_t i = 0; on && i < p->c.graph->n_stages; i++) {
         m.stage = p->c.graph->order[i].i;
         memset(m.windows, 0, sizeof(m.windows));
-        if (!groups_of_stage(&m, verdict, fn, ctx))
-            return false;
+        memset(m.not_busy, 0, sizeof(m.not_busy));
+        on = groups_of_stage(&m, verdict, fn, ctx);
     }
-    return true;
+    free(m.held);
+    return on;
 }

@@ -44,34 +44,60 @@ static bool add(struct more *m, uint32_t stage, int64_t index, struct sg_error *
     return true;
 }
 
+/* What was looked at for nodes before, by need: ranges of inputs only move on. */
+struct looked {
+    uint32_t end;    /* inputs before this id were looked at, whether they can be made */
+    uint32_t behind; /* the last of them that is lacking and can't is the one before this id */
+    uint32_t added;  /* inputs before this id were added, or belong to no node any more */
+};
+
+static uint32_t later(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Lacking, and not asked for already. */
+static bool is_wanted(const struct more *m, const struct sg_plan *in, const struct sg_need *n,
+                      uint32_t id, int64_t *ret_index)
+{
+    const struct sg_plan_stage *x = &in->stages[n->of.i].pub;
+    struct sg_node_id known;
+
+    if (!sg_sweep_lacks(in, n, id))
+        return false;
+    *ret_index = x->lo + (int64_t)(id - x->base);
+    known = sg_plan_find(m->p, n->of, *ret_index);
+    return known.i == SG_NO_NODE || !(m->p->flags[known.i] & SG_NODE_ASKED);
+}
+
 /* Adds what the node lacks. `in`: the plan whose view has its inputs. Lacks it something that
  * nobody can make, it won't run, and nothing is made for it. */
 static bool add_needs(struct more *m, const struct sg_plan *in, uint32_t stage, int64_t index,
-                      struct sg_error *err)
+                      struct looked *looked, struct sg_error *err)
 {
     const struct sg_stage *s = sg_plan_stage_at(in, stage);
+    int64_t input;
 
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t k = 0; k < s->n_needs; k++) {
-            uint32_t of = s->needs[k].of.i;
-            const struct sg_plan_stage *x = &in->stages[of].pub;
-            struct sg_id_range ids = sg_edge_ids(in, s, &in->edges[stage][k], index);
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        const struct sg_need *n = &s->needs[k];
+        struct sg_id_range ids = sg_edge_ids(in, s, &in->edges[stage][k], index);
 
-            for (uint32_t id = ids.first; id < ids.end; id++) {
-                int64_t input = x->lo + (int64_t)(id - x->base);
-                struct sg_node_id known;
+        for (uint32_t id = later(ids.first, looked[k].end); id < ids.end; id++)
+            if (is_wanted(m, in, n, id, &input) && !is_makeable(m->p, n->of.i, input))
+                looked[k].behind = id + 1;
+        looked[k].end = later(looked[k].end, ids.end);
+        if (looked[k].behind > ids.first)
+            return true;
+    }
+    for (uint32_t k = 0; k < s->n_needs; k++) {
+        const struct sg_need *n = &s->needs[k];
+        struct sg_id_range ids = sg_edge_ids(in, s, &in->edges[stage][k], index);
 
-                if (!sg_sweep_lacks(in, &s->needs[k], id))
-                    continue;
-                known = sg_plan_find(m->p, s->needs[k].of, input);
-                if (known.i != SG_NO_NODE && (m->p->flags[known.i] & SG_NODE_ASKED))
-                    continue;
-                if (!is_makeable(m->p, of, input))
-                    return true;
-                if (pass == 1 && !add(m, of, input, err))
-                    return false;
-            }
-        }
+        for (uint32_t id = later(ids.first, looked[k].added); id < ids.end; id++)
+            if (is_wanted(m, in, n, id, &input) && !add(m, n->of.i, input, err))
+                return false;
+        looked[k].added = later(looked[k].added, ids.end);
+    }
     return true;
 }
 
@@ -81,11 +107,15 @@ static bool from_plan(struct more *m, struct sg_error *err)
 
     for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
         const struct sg_plan_stage *v = &p->stages[i].pub;
+        struct looked *looked =
+            SG_ARENA_NEW(&p->arena, sg_plan_stage_at(p, i)->n_needs, struct looked, err);
 
+        if (looked == NULL)
+            return false;
         for (int64_t x = v->lo; x < v->hi; x++) {
             uint32_t id = v->base + (uint32_t)(x - v->lo);
 
-            if (p->verdict[id] == SG_VERDICT_BLOCKED && !add_needs(m, p, i, x, err))
+            if (p->verdict[id] == SG_VERDICT_BLOCKED && !add_needs(m, p, i, x, looked, err))
                 return false;
         }
     }
@@ -97,10 +127,14 @@ static bool from_new(struct more *m, struct sg_error *err)
 {
     while (m->at < m->p->n_extra) {
         struct sg_named_node n = m->p->extra[m->at++];
+        const struct sg_stage *s = sg_plan_stage_at(m->p, n.stage.i);
+        struct looked *looked = NULL;
         struct sg_plan *small = NULL;
-        bool ok = sg_plan_small(m->p, sg_plan_stage_at(m->p, n.stage.i), n.index, &small, err);
+        bool ok = sg_plan_small(m->p, s, n.index, &small, err) && sg_scan(small, err);
 
-        ok = ok && sg_scan(small, err) && add_needs(m, small, n.stage.i, n.index, err);
+        if (ok)
+            looked = SG_ARENA_NEW(&small->arena, s->n_needs, struct looked, err);
+        ok = looked != NULL && add_needs(m, small, n.stage.i, n.index, looked, err);
         sg_plan_free(small);
         if (!ok)
             return false;

@@ -77,6 +77,7 @@ uint64_t count_sweep_year(void);
 uint64_t count_sweep_days(void);
 uint64_t count_sweep_stale(void);
 uint64_t count_batches(void);
+uint64_t count_groups_busy(void);
 uint64_t count_plan_first(void);
 uint64_t count_decide(void);
 uint64_t count_explain(void);

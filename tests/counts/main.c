@@ -42,6 +42,7 @@ static const struct path {
     { "sweep-days", "node", count_sweep_days },
     { "sweep-stale", "node", count_sweep_stale },
     { "batches", "node", count_batches },
+    { "groups-busy", "node", count_groups_busy },
     { "plan-first", "node", count_plan_first },
     { "decide", "node", count_decide },
     { "explain", "node", count_explain },

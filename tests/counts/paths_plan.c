@@ -238,3 +238,36 @@ uint64_t count_explain(void)
 {
     return count_asked(explain);
 }
+
+/* ---- groups */
+
+static bool take_group(void *ctx, const struct sg_plan_group *g)
+{
+    *(uint64_t *)ctx += g->count;
+    return true;
+}
+
+static void group_busy(void *ctx)
+{
+    struct sg_plan *p = ctx;
+    uint64_t n = 0;
+
+    must_be(sg_plan_groups(p, SG_VERDICT_BUSY, take_group, &n) && n == 2 * COUNTS_HOURS,
+            "all of silver and gold is busy");
+}
+
+/* A chain with windows behind one hour that another run holds. */
+uint64_t count_groups_busy(void)
+{
+    struct counts_world w;
+    struct sg_plan *p;
+
+    open_hours(&w, "silver@-1 bronze@-8759..0", "silver", "", COUNTS_HOURS);
+    p = scanned(&w, false);
+    p->flags[p->stages[1].pub.base] |= SG_NODE_HELD;
+    sweep(p);
+    counted(group_busy, p);
+    sg_plan_free(p);
+    counts_world_close(&w);
+    return UINT64_C(2) * COUNTS_HOURS;
+}
