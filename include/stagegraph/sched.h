@@ -70,9 +70,9 @@ struct sg_sched_pool {
 
 struct sg_sched_job {
     uint32_t stage;
+    bool patient; /* it only waits for its needs: none that comes to nothing blocks it */
     int64_t rank; /* among ready jobs the smallest goes first; then the longest tail of its stage,
                    * then the smallest number */
-    bool patient; /* it only waits for its needs: none that comes to nothing blocks it */
 };
 
 /* Jobs [first, end) that a job needs, or that need it: those of one stage, for windows must cost

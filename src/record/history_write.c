@@ -264,7 +264,8 @@ bool sg_history_settle(struct sg_history *h, struct sg_error *err)
 
 /* ---- writing */
 
-/* All that waits, and a run where one is given. */
+/* All that waits, and a run where one is given: in one transaction, which is three flushes, unless
+ * a batch that came later waits behind one that could not be written. */
 static bool write_with(struct sg_history *h, const struct sg_history_run *r, int patience_ms,
                        struct sg_error *err)
 {
@@ -273,7 +274,7 @@ static bool write_with(struct sg_history *h, const struct sg_history_run *r, int
     if (!SG_EXPECT(!h->read_only, err) || !sg_history_settle(h, err))
         return false;
     h->patience_ms = patience_ms;
-    if (has(&h->out) && !write_out(h, NULL, err))
+    if (has(&h->out) && has(&h->next) && !write_out(h, NULL, err))
         return false;
     turn_over(h);
     if (r != NULL)

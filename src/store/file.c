@@ -82,11 +82,14 @@ struct sg_entry sg_file_entry(const struct stat *st)
     return e;
 }
 
-bool sg_file_read_all(const struct sg_io *io, int fd, const char *full, size_t limit,
+bool sg_file_read_all(const struct sg_io *io, int fd, const char *full, int64_t len, size_t limit,
                       struct sg_buf *out, struct sg_error *err)
 {
     size_t before = out->len, piece = 4096;
+    bool known = len > 0 && (uint64_t)len <= limit;
 
+    if (known && (size_t)len > piece)
+        piece = (size_t)len;
     for (;;) {
         ssize_t n;
 
@@ -99,11 +102,11 @@ bool sg_file_read_all(const struct sg_io *io, int fd, const char *full, size_t l
             sg_file_fail(err, errno, "read", full);
             break;
         }
-        if (n == 0) {
+        out->len += (size_t)n;
+        if (n == 0 || (known && out->len - before == (size_t)len)) {
             out->at[out->len] = '\0';
             return true;
         }
-        out->len += (size_t)n;
         if (out->len - before > limit) {
             sg_error_set(err, SG_ERROR_LIMIT, 0, "read %s: longer than %zu bytes", full, limit);
             break;
@@ -366,7 +369,7 @@ static bool read_full(struct sg_file_store *f, const char *full, size_t limit, s
         *ret = (struct sg_entry){ .kind = SG_ENTRY_ABSENT };
         return true;
     }
-    ok = !S_ISREG(st.st_mode) || sg_file_read_all(&f->io, fd, full, limit, out, err);
+    ok = !S_ISREG(st.st_mode) || sg_file_read_all(&f->io, fd, full, st.st_size, limit, out, err);
     (void)sg_io_close(&f->io, fd); /* nothing was written */
     if (ok)
         *ret = sg_file_entry(&st);

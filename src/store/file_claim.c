@@ -103,7 +103,7 @@ static bool read_text(struct sg_file_store *f, int fd, const char *full, struct 
     sg_buf_clear(out);
     if (lseek(fd, 0, SEEK_SET) != 0)
         return sg_file_fail(err, errno, "read", full);
-    if (sg_file_read_all(&f->io, fd, full, CLAIM_LIMIT, out, err))
+    if (sg_file_read_all(&f->io, fd, full, -1, CLAIM_LIMIT, out, err))
         return true;
     if (err->code != SG_ERROR_LIMIT)
         return false;

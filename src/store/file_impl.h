@@ -53,8 +53,9 @@ void sg_file_parent(const char *full, char ret[PATH_MAX]);
 
 struct sg_entry sg_file_entry(const struct stat *st);
 
-/* From where fd stands to the end, appended; what was read so far is taken back on failure. */
-bool sg_file_read_all(const struct sg_io *io, int fd, const char *full, size_t limit,
+/* From where fd stands to the end, or to the `len` bytes that there were when it was looked at (-1:
+ * not known), appended; what was read so far is taken back on failure. */
+bool sg_file_read_all(const struct sg_io *io, int fd, const char *full, int64_t len, size_t limit,
                       struct sg_buf *out, struct sg_error *err) SG_MUST;
 bool sg_file_make_full(struct sg_file_store *f, const char *full, struct sg_error *err) SG_MUST;
 /* Only with sync. A directory that is gone has nothing to flush. One fsync() can be that of several

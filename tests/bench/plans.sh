@@ -20,8 +20,6 @@ turns_for()
 # The look at everything, by everybody.
 look_at_all()
 {
-    calls=-s
-    [ "$nodes" -le 300000 ] || calls= # strace would take minutes for each
     stagegraph -f graph.ini plan >/dev/null # makes the cache
     {
         cat <<.
@@ -34,7 +32,7 @@ bmake | 0 lines | . | bmake -r
 .
         floors
         echo "a process | - | . | true"
-    } | race "$1" "$(turns_for "$nodes")" $calls
+    } | race "$1" "$(turns_for "$nodes")" -s
 }
 
 scenario_nothing()
@@ -193,6 +191,7 @@ windows_race()
         [ -d "$dir/windows-$lo" ] || (
             mkdir "$dir/windows-$lo"
             cd "$dir/windows-$lo"
+            # shellcheck disable=SC2034 # of stage
             touch=false
             { graph && stage bronze && stage silver "bronze@-$lo..0"; } >graph.ini
         )

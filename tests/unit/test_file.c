@@ -549,6 +549,36 @@ static void interrupted_and_short_writes_go_on(void **state)
     sg_fake_store_close(f);
 }
 
+/* To be told of the end once more is a call for each marker. */
+static void a_file_is_read_with_one_call(void **state)
+{
+    static const size_t sizes[] = { 1, 4095, 4096, 4097, 100000 };
+    static char text[100001];
+    struct sg_buf got = SG_BUF_INIT;
+    struct sg_fake_store *f;
+    struct sg_entry e;
+
+    (void)state;
+    OK(sg_fake_store_open(dir.dir, true, &f, &err));
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        memset(text, 'x', sizes[i]);
+        text[sizes[i]] = '\0';
+        scratch_write(&dir, "o/f", text);
+        sg_fake_store_arm(f, (struct sg_fault){ .call = "read", .at = 2, .sys = EIO });
+        sg_buf_clear(&got);
+        OK(sg_store_read(sg_fake_store_get(f), "o/f", sizes[i], &got, &e, &err));
+        assert_string_equal(sg_buf_text(&got), text);
+        assert_int_equal(e.ident.len, sizes[i]);
+        sg_fake_store_arm(f, (struct sg_fault){ .call = "read", .at = 1, .sys = EINTR });
+        sg_buf_clear(&got);
+        OK(sg_store_read(sg_fake_store_get(f), "o/f", sizes[i], &got, &e, &err));
+        assert_string_equal(sg_buf_text(&got), text);
+        assert_true(sg_fake_store_hit(f));
+    }
+    sg_buf_done(&got);
+    sg_fake_store_close(f);
+}
+
 /* One kind of change to a file at "d/f": from `before` (NULL: absent) to `after`. */
 struct change {
     const char *name, *before, *after;
@@ -722,6 +752,7 @@ int main(void)
         cmocka_unit_test(removing_a_marker_takes_only_temporary_names_of_ours),
         cmocka_unit_test(a_failed_write_names_operation_path_and_reason),
         cmocka_unit_test(interrupted_and_short_writes_go_on),
+        cmocka_unit_test(a_file_is_read_with_one_call),
         cmocka_unit_test(whatever_call_fails_a_file_is_old_new_or_absent),
         cmocka_unit_test(a_write_cut_at_any_byte_leaves_a_file_old_or_new),
         cmocka_unit_test(a_store_without_sync_never_flushes),

@@ -219,6 +219,40 @@ static void attempts_are_written_together(void **state)
     sg_history_close(other);
 }
 
+/* The file's change counter (SQLite's file format, offset 24), one more each transaction. */
+static unsigned transactions(void)
+{
+    unsigned char b[4];
+    int fd = open(scratch_path(&dir, "history.sqlite"), O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, b, sizeof(b), 24), sizeof(b));
+    close(fd);
+    return (unsigned)b[0] << 24 | (unsigned)b[1] << 16 | (unsigned)b[2] << 8 | b[3];
+}
+
+/* Each is three flushes, which is what somebody waits for who runs a job of a moment. */
+static void the_end_of_a_run_is_one_transaction_with_the_attempts_that_wait(void **state)
+{
+    struct sg_history_run r = a_run("r1", 1000);
+    struct sg_history_attempt a = an_attempt("bronze", "ok", 1);
+    unsigned before;
+
+    (void)state;
+    OK(sg_history_run_begin(h, &r, &err));
+    OK(sg_history_attempt_add(h, &a, &err));
+    before = transactions();
+    r.ended_ms = 2000;
+    OK(sg_history_run_end(h, &r, &err));
+    assert_int_equal(transactions(), before + 1);
+    OK(sg_history_flush(h, &err));
+    assert_int_equal(transactions(), before + 1);
+    seen[0] = '\0';
+    OK(sg_history_attempts(h, &(struct sg_history_filter){ .run = "r1" }, see_attempt, NULL, &err));
+    assert_string_equal(seen, "bronze ok - 1 nan -1;");
+    assert_non_null(strstr(runs(1), "2000"));
+}
+
 static void what_was_not_seen_is_null(void **state)
 {
     struct sg_history_attempt a = an_attempt("silver", "failed", NAN);
@@ -713,6 +747,7 @@ int main(void)
         cmocka_unit_test(the_nodes_of_a_run_that_was_killed_are_counted),
         cmocka_unit_test(the_newest_runs_come_first),
         cmocka_unit_test(attempts_are_written_together),
+        cmocka_unit_test(the_end_of_a_run_is_one_transaction_with_the_attempts_that_wait),
         cmocka_unit_test(what_was_not_seen_is_null),
         cmocka_unit_test(attempts_are_asked_for_by_what_they_are_of),
         cmocka_unit_test(usual_is_the_median_of_what_went_well),
