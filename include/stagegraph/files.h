@@ -8,6 +8,7 @@
 #define STAGEGRAPH_FILES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "stagegraph/buf.h"
 #include "stagegraph/error.h"
@@ -26,5 +27,9 @@ bool sg_files_read(const char *path, struct sg_buf *out, bool *ret_found,
 bool sg_files_remove_tree(const char *path, struct sg_error *err) SG_MUST;
 /* All of n bytes, short writes and EINTR taken care of. */
 bool sg_files_write_fd(int fd, const void *bytes, size_t n, struct sg_error *err) SG_MUST;
+/* The same at a place of the file, for caches: where it fails, or the file is shorter, nobody asks
+ * why. */
+bool sg_files_read_at(int fd, void *to, size_t n, uint64_t offset) SG_MUST;
+bool sg_files_write_at(int fd, const void *from, size_t n, uint64_t offset) SG_MUST;
 
 #endif

@@ -28,6 +28,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "stagegraph/buf.h"
 #include "stagegraph/clock.h"
@@ -66,6 +67,8 @@ void sg_out_printf(struct sg_out *o, const char *fmt, ...) SG_PRINTF(2, 3);
 /* `text` padded with blanks to so many columns, at the left for `right`; longer texts stay whole.
  */
 void sg_out_pad(struct sg_out *o, const char *text, int columns, bool right);
+/* ", 1,234 what"; nothing for 0. */
+void sg_out_also(struct sg_out *o, uint32_t n, const char *what);
 /* `text` in the colour, if there is colour. */
 enum sg_colour { SG_COLOUR_NONE, SG_COLOUR_GREEN, SG_COLOUR_RED };
 void sg_out_coloured(struct sg_out *o, enum sg_colour c, const char *text);

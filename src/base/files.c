@@ -159,3 +159,39 @@ bool sg_files_remove_tree(const char *path, struct sg_error *err)
     }
     return true;
 }
+
+bool sg_files_read_at(int fd, void *to, size_t n, uint64_t offset)
+{
+    char *at = to;
+
+    while (n != 0) {
+        ssize_t got = pread(fd, at, n, (off_t)offset);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        n -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return true;
+}
+
+bool sg_files_write_at(int fd, const void *from, size_t n, uint64_t offset)
+{
+    const char *at = from;
+
+    while (n != 0) {
+        ssize_t put = pwrite(fd, at, n, (off_t)offset);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        at += put;
+        n -= (size_t)put;
+        offset += (uint64_t)put;
+    }
+    return true;
+}

@@ -50,6 +50,7 @@
 #include <unistd.h>
 
 #include "stagegraph/buf.h"
+#include "stagegraph/files.h"
 
 #include "tally.h"
 
@@ -149,24 +150,6 @@ struct sg_cache {
 
 /* ---- the old file */
 
-static bool read_at(int fd, void *to, size_t n, uint64_t offset)
-{
-    char *at = to;
-
-    while (n != 0) {
-        ssize_t got = pread(fd, at, n, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        n -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return true;
-}
-
 static uint64_t place(uint64_t block)
 {
     return BLOCK * (block + 1);
@@ -189,10 +172,10 @@ static void read_ends(struct sg_cache *c)
     struct stat st;
     uint64_t extents, bytes;
 
-    if (!read_at(c->fd, &h, sizeof(h), 0) || memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0 ||
-        head_check(&h) != h.check || !sg_hash128_is(h.key, c->key) || h.n_blocks > MANY_BLOCKS ||
-        h.n_extents > h.n_blocks || (h.n_tallies > SG_TALLY_MOST && h.n_tallies != NO_TALLIES) ||
-        fstat(c->fd, &st) != 0)
+    if (!sg_files_read_at(c->fd, &h, sizeof(h), 0) ||
+        memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0 || head_check(&h) != h.check ||
+        !sg_hash128_is(h.key, c->key) || h.n_blocks > MANY_BLOCKS || h.n_extents > h.n_blocks ||
+        (h.n_tallies > SG_TALLY_MOST && h.n_tallies != NO_TALLIES) || fstat(c->fd, &st) != 0)
         return;
     extents = h.n_extents * sizeof(struct extent);
     bytes = extents;
@@ -201,7 +184,7 @@ static void read_ends(struct sg_cache *c)
     if ((uint64_t)st.st_size != place(h.n_blocks) + bytes)
         return;
     c->old.at = malloc(bytes + 1);
-    if (c->old.at == NULL || !read_at(c->fd, c->old.at, bytes, place(h.n_blocks)) ||
+    if (c->old.at == NULL || !sg_files_read_at(c->fd, c->old.at, bytes, place(h.n_blocks)) ||
         sg_hash64_of(c->old.at, bytes) != h.ends_check)
         return;
     c->old.n = h.n_extents;
@@ -215,8 +198,8 @@ static void read_ends(struct sg_cache *c)
 static bool read_block(const struct sg_cache *c, struct sg_hash128 key, int64_t number, uint64_t at,
                        struct block *ret)
 {
-    return read_at(c->fd, ret, sizeof(*ret), place(at)) && block_check(ret) == ret->check &&
-           sg_hash128_is(ret->key, key) && ret->number == number;
+    return sg_files_read_at(c->fd, ret, sizeof(*ret), place(at)) &&
+           block_check(ret) == ret->check && sg_hash128_is(ret->key, key) && ret->number == number;
 }
 
 static int compare_keys(const struct sg_hash128 *a, const struct sg_hash128 *b)
@@ -487,24 +470,6 @@ static bool open_tmp(struct sg_cache *c)
     return true;
 }
 
-static bool write_at(int fd, const void *from, size_t n, uint64_t offset)
-{
-    const char *at = from;
-
-    while (n != 0) {
-        ssize_t put = pwrite(fd, at, n, (off_t)offset);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        at += put;
-        n -= (size_t)put;
-        offset += (uint64_t)put;
-    }
-    return true;
-}
-
 /* By which recipes its partitions were made: nearly always by one. */
 static void count_block(struct sg_cache *c, const struct block *b)
 {
@@ -537,7 +502,7 @@ static bool write_held(struct sg_cache *c)
         count_block(c, &c->held[i]);
         c->held[i].check = block_check(&c->held[i]);
     }
-    if (!write_at(c->tmp_fd, c->held, c->n_held * sizeof(*c->held), place(c->n_written)))
+    if (!sg_files_write_at(c->tmp_fd, c->held, c->n_held * sizeof(*c->held), place(c->n_written)))
         return false;
     c->n_written += c->n_held;
     c->n_held = 0;
@@ -734,8 +699,8 @@ static bool write_ends(struct sg_cache *c)
     h.ends_check = sg_hash64_of(ends.at, ends.len);
     (void)snprintf(h.root, sizeof(h.root), "%s", c->root); /* for people, cut or not */
     h.check = head_check(&h);
-    ok = ok && write_at(c->tmp_fd, ends.at, ends.len, place(c->n_written)) &&
-         write_at(c->tmp_fd, &h, sizeof(h), 0);
+    ok = ok && sg_files_write_at(c->tmp_fd, ends.at, ends.len, place(c->n_written)) &&
+         sg_files_write_at(c->tmp_fd, &h, sizeof(h), 0);
     sg_buf_done(&ends);
     return ok;
 }

@@ -126,16 +126,6 @@ static void write_banner(struct sg_console *c)
     sg_console_rule(o, '=');
 }
 
-static void write_also(struct sg_out *o, uint32_t n, const char *what)
-{
-    char count[SG_COUNT_TEXT];
-
-    if (n == 0)
-        return;
-    sg_count_format(n, count);
-    sg_out_printf(o, ", %s %s", count, what);
-}
-
 static void write_counts(struct sg_console *c)
 {
     const struct sg_plan_counts *n = &c->view.counts;
@@ -149,8 +139,8 @@ static void write_counts(struct sg_console *c)
     sg_count_format(n->run, run);
     sg_count_format(n->fresh, fresh);
     sg_out_printf(c->out, "%s to run, %s fresh", run, fresh);
-    write_also(c->out, n->blocked, "blocked");
-    write_also(c->out, n->busy, "busy");
+    sg_out_also(c->out, n->blocked, "blocked");
+    sg_out_also(c->out, n->busy, "busy");
     if (!isnan(s)) {
         sg_usual_format(s, time);
         sg_out_printf(c->out, " · %s %s", partial ? "at least" : "about", time);

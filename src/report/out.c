@@ -335,6 +335,16 @@ void sg_out_printf(struct sg_out *o, const char *fmt, ...)
     sg_buf_done(&b);
 }
 
+void sg_out_also(struct sg_out *o, uint32_t n, const char *what)
+{
+    char count[SG_COUNT_TEXT];
+
+    if (n == 0)
+        return;
+    sg_count_format(n, count);
+    sg_out_printf(o, ", %s %s", count, what);
+}
+
 int sg_out_width(const struct sg_out *o, const char *text)
 {
     size_t len = strlen(text);

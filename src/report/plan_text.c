@@ -180,16 +180,6 @@ static void write_runs(struct sg_out *o, const struct sg_view *v, const struct s
     (void)v->groups(v->of, SG_VERDICT_RUN, run_row, &p);
 }
 
-static void write_also(struct sg_out *o, uint32_t n, const char *what)
-{
-    char count[SG_COUNT_TEXT];
-
-    if (n == 0)
-        return;
-    sg_count_format(n, count);
-    sg_out_printf(o, ", %s %s", count, what);
-}
-
 /* Fresh ones that a run has still to rename a marker of. */
 static void write_completes(struct sg_out *o, const struct sg_plan_counts *c)
 {
@@ -218,8 +208,8 @@ static void write_totals(struct sg_out *o, const struct sg_view *v, const struct
     sg_out_printf(o, "To run %s node%s in %s job%s, %s fresh", nodes, v->counts.run == 1 ? "" : "s",
                   jobs, v->jobs == 1 ? "" : "s", fresh);
     write_completes(o, &v->counts);
-    write_also(o, v->counts.blocked, "blocked");
-    write_also(o, v->counts.busy, "busy");
+    sg_out_also(o, v->counts.blocked, "blocked");
+    sg_out_also(o, v->counts.busy, "busy");
     if (!isnan(s)) {
         sg_usual_format(s, time);
         sg_out_printf(o, " · %s %s at -j%d", partial ? "at least" : "about", time, how->jobs);
@@ -246,8 +236,8 @@ void sg_plan_text_nothing(struct sg_out *o, const struct sg_view *v)
     write_completes(o, c);
     if (c->debt > 0)
         sg_out_printf(o, ", %s stale for reasons that were not asked for", debt);
-    write_also(o, c->blocked, "blocked");
-    write_also(o, c->busy, "busy");
+    sg_out_also(o, c->blocked, "blocked");
+    sg_out_also(o, c->busy, "busy");
     sg_out_text(o, ".");
     /* What is blocked or busy would be so by force, too. */
     if (c->fresh > 0 && c->blocked + c->busy + c->completes == 0)

@@ -105,24 +105,6 @@ static int compare_known(const void *a, const void *b)
 
 /* ---- the old file ---- */
 
-static bool read_at(int fd, void *to, size_t n, uint64_t offset)
-{
-    char *at = to;
-
-    while (n != 0) {
-        ssize_t got = pread(fd, at, n, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        n -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return true;
-}
-
 static uint64_t head_check(const struct head *h)
 {
     return sg_hash64_of((const char *)h + 16, sizeof(*h) - 16);
@@ -140,7 +122,7 @@ static void read_groups(struct wh_dirs *d)
     struct stat st;
     uint64_t bytes;
 
-    if (!read_at(d->fd, &h, sizeof(h), 0) || memcmp(h.magic, MAGIC, 7) != 0 ||
+    if (!sg_files_read_at(d->fd, &h, sizeof(h), 0) || memcmp(h.magic, MAGIC, 7) != 0 ||
         h.magic[7] != VERSION || head_check(&h) != h.check || !sg_hash128_is(h.root, d->root) ||
         h.n_records > MANY_RECORDS || h.n_groups > h.n_records)
         return;
@@ -148,7 +130,7 @@ static void read_groups(struct wh_dirs *d)
     if (fstat(d->fd, &st) != 0 || (uint64_t)st.st_size != place(h.n_records) + bytes)
         return;
     d->groups = malloc(bytes + 1);
-    if (d->groups == NULL || !read_at(d->fd, d->groups, bytes, place(h.n_records)) ||
+    if (d->groups == NULL || !sg_files_read_at(d->fd, d->groups, bytes, place(h.n_records)) ||
         sg_hash64_of(d->groups, bytes) != h.groups_check)
         return;
     d->n_groups = h.n_groups;
@@ -204,7 +186,7 @@ static bool read_group(const struct wh_dirs *d, const struct group *g, struct wh
     if (g->n > d->n_records || g->first > d->n_records - g->n)
         return false;
     at = malloc(bytes + 1);
-    if (at == NULL || !read_at(d->fd, at, bytes, place(g->first)) ||
+    if (at == NULL || !sg_files_read_at(d->fd, at, bytes, place(g->first)) ||
         sg_hash64_of(at, bytes) != g->check) {
         free(at);
         return false;
