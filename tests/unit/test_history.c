@@ -4,12 +4,14 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -706,6 +708,51 @@ static void a_file_of_the_first_version_is_kept_and_gets_the_new_columns(void **
     sqlite3_close(db);
 }
 
+/* Only who may write what is left of a change of the schema needs room and the file for itself. */
+static void a_file_that_lacks_indexes_is_read_where_they_can_not_be_made(void **state)
+{
+    static const char older[] = "DROP INDEX attempts_of_run; DROP INDEX attempts_of_stage;"
+                                "DROP INDEX attempts_usual; DROP INDEX attempts_started;"
+                                "DROP INDEX attempts_failed; DROP INDEX runs_with_range;"
+                                "PRAGMA user_version = 3; VACUUM";
+    struct sg_history_attempt a = an_attempt("bronze", "ok", 1);
+    struct rlimit limit, caller;
+    struct stat st;
+    sqlite3 *db;
+
+    (void)state;
+    OK(sg_history_attempt_add(h, &a, &err));
+    sg_history_close(h);
+    assert_int_equal(sqlite3_open(scratch_path(&dir, "history.sqlite"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, older, NULL, NULL, NULL), SQLITE_OK);
+
+    /* another is at it */
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    OK(sg_history_open(dir.dir, true, &h, NULL, &err));
+    assert_string_equal(attempts(NULL, NULL, NULL, false, 0), "bronze ok - 1 nan -1;");
+    sg_history_close(h);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+
+    /* no room */
+    assert_int_equal(stat(scratch_path(&dir, "history.sqlite"), &st), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &caller), 0);
+    limit = caller;
+    limit.rlim_cur = (rlim_t)st.st_size;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    OK(sg_history_open(dir.dir, true, &h, NULL, &err));
+    assert_string_equal(attempts(NULL, NULL, NULL, false, 0), "bronze ok - 1 nan -1;");
+    sg_history_close(h);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &caller), 0);
+    assert_int_equal(sqlite3_exec(db, "DROP INDEX attempts_usual", NULL, NULL, NULL), SQLITE_ERROR);
+
+    /* and then they are made */
+    OK(sg_history_open(dir.dir, true, &h, NULL, &err));
+    assert_string_equal(attempts(NULL, NULL, NULL, false, 0), "bronze ok - 1 nan -1;");
+    assert_int_equal(sqlite3_exec(db, "DROP INDEX attempts_usual", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static void pruning_removes_what_is_old(void **state)
 {
     struct sg_history_run r = a_run("old", 1000);
@@ -763,6 +810,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_written_while_others_are_at_it_is_written_later),
         cmocka_unit_test(a_newer_schema_is_used_as_far_as_it_is_known),
         cmocka_unit_test(a_file_of_the_first_version_is_kept_and_gets_the_new_columns),
+        cmocka_unit_test(a_file_that_lacks_indexes_is_read_where_they_can_not_be_made),
         cmocka_unit_test(pruning_removes_what_is_old),
         cmocka_unit_test(a_state_directory_that_is_gone_is_an_error_and_no_more),
     };
