@@ -54,8 +54,8 @@ void sg_run_hold_output(struct sg_run *r, bool hold);
 const struct sg_outcome *sg_run_outcome(const struct sg_run *r);
 
 /* How long a run of the plan would take with so many jobs at once: the scheduler with each job as
- * long as is usual, and what is not known in no time. *ret_s NaN: the plan has too many jobs, or
- * needs between them, for that to be worth it. */
+ * long as is usual, and what is not known in no time. *ret_s NaN: the plan has too many jobs for
+ * that to be worth it. */
 bool sg_run_estimate(const struct sg_plan *plan, const struct sg_usual_source *usual, int32_t jobs,
                      double *ret_s, struct sg_error *err) SG_MUST;
 

@@ -55,5 +55,5 @@ size_t sg_processors(size_t most)
 
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && (size_t)CPU_COUNT(&cpus) < most)
         most = (size_t)CPU_COUNT(&cpus);
-    return most;
+    return most > 0 ? most : 1;
 }

@@ -20,7 +20,7 @@ struct group_maker {
     uint64_t needs; /* BLOCKED: which needs lack, a bit a need; beyond 64 they share bits */
     struct sg_window windows[MAX_NEEDS]; /* by need, of the stage under way */
     uint32_t not_busy[MAX_NEEDS];        /* by need: of its inputs before this id none is busy */
-    uint32_t *held; /* BUSY, by node: the one it waits for, + 1; 0: not known; NULL: no memory */
+    uint32_t *held; /* BUSY, by node: one that it waits for, + 1; 0: not known; NULL: no memory */
 
     /* what its members lack, each input once */
     uint32_t lacking[MAX_LACKS];
@@ -177,58 +177,60 @@ bool sg_plan_lacks(const struct sg_plan *p, struct sg_node_id n, char ret[SG_LAC
     return first != SG_NO_NODE;
 }
 
-/* The first input of the need that is held, or busy itself. Ranges only move on: of those of the
- * stage under way no input is looked at twice. */
-static uint32_t busy_input(struct group_maker *m, uint32_t stage, uint32_t k, int64_t index)
+/* The first input of the need that is held, or busy itself. looked: inputs before this id are
+ * neither; of nodes one after the other ranges only move on, so none is looked at twice. */
+static uint32_t busy_input(const struct sg_plan *p, uint32_t stage, uint32_t k, int64_t index,
+                           uint32_t *looked)
 {
-    const struct sg_plan *p = m->p;
     const struct sg_stage *s = sg_plan_stage_at(p, stage);
     struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[stage][k], index);
-    uint32_t *looked = stage == m->stage && k < MAX_NEEDS ? &m->not_busy[k] : &ids.first;
-    uint32_t x = ids.first > *looked ? ids.first : *looked;
+    uint32_t x = looked != NULL && *looked > ids.first ? *looked : ids.first;
 
     while (x < ids.end && !(p->flags[x] & SG_NODE_HELD) &&
            (p->verdict[x] != SG_VERDICT_BUSY || s->needs[k].optional))
         x++;
-    if (x > *looked)
+    if (looked != NULL && x > *looked)
         *looked = x;
     return x < ids.end ? x : SG_NO_NODE;
 }
 
-/* The node that is held where a busy one waits for it: itself, or an input, or an input of that,
- * and so on. What was found for those on the way is kept: of a chain each asks the one before. */
-static uint32_t held_behind(struct group_maker *m, uint32_t stage, uint32_t id)
+/* What a busy node waits for; SG_NO_NODE: nothing is known. */
+static uint32_t waits_for(struct group_maker *m, uint32_t id, bool in_turn)
 {
     const struct sg_plan *p = m->p;
-    uint32_t held = SG_NO_NODE, at = id, of = stage;
+    uint32_t stage = in_turn ? m->stage : sg_plan_stage_of(p, id), next = SG_NO_NODE;
 
-    while (held == SG_NO_NODE) {
-        const struct sg_stage *s = sg_plan_stage_at(p, of);
-        uint32_t next = SG_NO_NODE, next_stage = 0;
+    for (uint32_t k = 0; k < sg_plan_stage_at(p, stage)->n_needs && next == SG_NO_NODE; k++)
+        next = busy_input(p, stage, k, index_of(p, stage, id),
+                          in_turn && k < MAX_NEEDS ? &m->not_busy[k] : NULL);
+    return next;
+}
 
-        if (m->held != NULL && m->held[at] != 0) {
-            held = m->held[at] - 1;
-        } else if (p->flags[at] & SG_NODE_HELD) {
-            held = at;
-        } else {
-            for (uint32_t k = 0; k < s->n_needs && next == SG_NO_NODE; k++) {
-                next = busy_input(m, of, k, index_of(p, of, at));
-                next_stage = s->needs[k].of.i;
-            }
-            if (next == SG_NO_NODE)
-                break;
-            at = next;
-            of = next_stage;
-        }
+/* The node that is held where a busy one waits for it: itself, or an input, or an input of that,
+ * and so on. All on the way get to know what was found. */
+static uint32_t held_behind(struct group_maker *m, uint32_t id)
+{
+    uint32_t at = id, next;
+
+    while (!(m->p->flags[at] & SG_NODE_HELD)) {
+        next = m->held != NULL ? m->held[at] : 0;
+        next = next != 0 ? next - 1 : waits_for(m, at, at == id);
+        if (next == SG_NO_NODE)
+            return SG_NO_NODE;
+        if (m->held != NULL)
+            m->held[at] = next + 1;
+        at = next;
     }
-    if (m->held != NULL && held != SG_NO_NODE)
-        m->held[id] = held + 1;
-    return held;
+    for (; m->held != NULL && id != at; id = next) {
+        next = m->held[id] - 1;
+        m->held[id] = at + 1;
+    }
+    return at;
 }
 
 static const char *holder(struct group_maker *m, uint32_t id)
 {
-    uint32_t held = held_behind(m, m->stage, id);
+    uint32_t held = held_behind(m, id);
     const struct sg_seen_claim *c = held != SG_NO_NODE ? sg_scan_claim(m->p, held) : NULL;
 
     return c != NULL ? c->run : "";

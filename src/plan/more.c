@@ -86,7 +86,7 @@ static bool add_needs(struct more *m, const struct sg_plan *in, uint32_t stage, 
             if (is_wanted(m, in, n, id, &input) && !is_makeable(m->p, n->of.i, input))
                 looked[k].behind = id + 1;
         looked[k].end = later(looked[k].end, ids.end);
-        if (looked[k].behind > ids.first)
+        if (ids.first < ids.end && looked[k].behind > ids.first) /* an empty one lies anywhere */
             return true;
     }
     for (uint32_t k = 0; k < s->n_needs; k++) {

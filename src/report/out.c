@@ -193,11 +193,14 @@ static void write_piece(struct sg_out *o, const char *at, size_t n)
 
     if (pending(o) == 0)
         o->moved = sg_mono_now();
-    if (pending(o) + n > WAIT_AT && !o->stalled && !o->is.patient)
+    if (pending(o) + n > WAIT_AT && !o->stalled && !o->is.patient && !o->is.whole)
         push_until(o, WAIT_AT - n, PATIENCE);
     if (o->dropped > 0)
         tell_dropped(o);
-    if (o->dropped > 0 || !sg_buf_add(&o->buf, at, n, &err)) {
+    if (o->is.whole) {
+        if (!sg_buf_add(&o->buf, at, n, &err))
+            o->sys = ENOMEM; /* half an event would be none: it ends here, and cli says so */
+    } else if (o->dropped > 0 || !sg_buf_add(&o->buf, at, n, &err)) {
         lines = count_lines(at, n);
         o->dropped += lines > 0 ? lines : 1;
     }

@@ -24,38 +24,43 @@ struct sg_node_id sg_active_node(const struct sg_active *a, const struct sg_memb
 
 /* ---- behind what failed */
 
-struct lost {
-    const struct sg_run *run;
-    uint32_t by;
-};
-
-static void find_lost(void *ctx, struct sg_node_id other, bool optional)
+void sg_run_set_result(struct sg_run *r, uint32_t node, enum sg_result result)
 {
-    struct lost *l = ctx;
-    enum sg_result result = (enum sg_result)l->run->result[other.i];
+    r->result[node] = (uint8_t)result;
+    r->some_lost |= !sg_result_is_done(result);
+}
 
-    if (!optional && l->by == SG_NO_NODE && result != SG_RESULT_NONE && !sg_result_is_done(result))
-        l->by = other.i;
+/* The first node that this one requires and that came to nothing. */
+static uint32_t find_lost(const struct sg_run *r, uint32_t node)
+{
+    struct sg_node_range need;
+
+    for (uint32_t k = 0; sg_plan_needs_at(r->c.plan, (struct sg_node_id){ node }, k, &need); k++)
+        for (uint32_t id = need.first; id < need.end && !need.optional; id++)
+            if (r->result[id] != SG_RESULT_NONE &&
+                !sg_result_is_done((enum sg_result)r->result[id]))
+                return id;
+    return SG_NO_NODE;
 }
 
 /* The scheduler knows jobs; of those that are batches it only waits for the end. */
 bool sg_run_is_lost(struct sg_run *r, uint32_t node)
 {
-    struct lost l = { .run = r, .by = SG_NO_NODE };
+    uint32_t by;
     struct sg_node_view v;
     char name[SG_NODE_TEXT], why[SG_NODE_TEXT + 32];
     enum sg_result result;
 
-    if (!r->has_batches)
+    if (!r->has_batches || !r->some_lost)
         return false;
-    sg_plan_needs(r->c.plan, (struct sg_node_id){ node }, find_lost, &l);
-    if (l.by == SG_NO_NODE)
+    by = find_lost(r, node);
+    if (by == SG_NO_NODE)
         return false;
-    sg_plan_node(r->c.plan, (struct sg_node_id){ l.by }, &v);
+    sg_plan_node(r->c.plan, (struct sg_node_id){ by }, &v);
     sg_node_format(v.stage, v.index, name);
     (void)snprintf(why, sizeof(why), "behind %s", name); /* fits */
-    result = r->result[l.by] == SG_RESULT_BUSY ? SG_RESULT_BUSY : SG_RESULT_BLOCKED;
-    r->result[node] = (uint8_t)result;
+    result = r->result[by] == SG_RESULT_BUSY ? SG_RESULT_BUSY : SG_RESULT_BLOCKED;
+    sg_run_set_result(r, node, result);
     sg_run_skipped(r, (struct sg_node_id){ node }, result, why);
     return true;
 }
@@ -103,7 +108,7 @@ struct sg_summary sg_active_sum_up(struct sg_active *a)
         } else if (m->result == SG_RESULT_BUSY && r->c.wait && !r->signo) {
             m->later = s.waits = true;
         } else {
-            r->result[sg_active_node(a, m).i] = (uint8_t)m->result;
+            sg_run_set_result(r, sg_active_node(a, m).i, m->result);
             n_result[m->result]++;
             failed += sg_result_is_failure(m->result);
         }

@@ -127,7 +127,7 @@ static void job_done(struct sg_run *r, const struct sg_action *act)
          id = sg_run_next(r, act->job, id)) {
         if (r->result[id] != SG_RESULT_NONE)
             continue;
-        r->result[id] = (uint8_t)act->result; /* it was never tried, or not again */
+        sg_run_set_result(r, id, act->result); /* it was never tried, or not again */
         sg_run_skipped(r, (struct sg_node_id){ id }, act->result, why);
     }
 }

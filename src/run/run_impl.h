@@ -56,6 +56,7 @@ struct sg_run {
     uint32_t *node_of;             /* a job → its first node */
     uint32_t *last_of;             /* a job → its last node: the same where it is no batch */
     uint8_t *result;       /* by node: what became of it; NONE while it is to be tried (again) */
+    bool some_lost;        /* a node came to nothing */
     uint32_t *n_uses;      /* by stage: how many needs name it */
     uint32_t most_members; /* of a job */
     bool has_batches;
@@ -119,6 +120,7 @@ bool sg_run_is_batch(const struct sg_run *r, uint32_t job);
 /* The job's node after this one, SG_NO_NODE: its first; SG_NO_NODE behind the last. */
 uint32_t sg_run_next(const struct sg_run *r, uint32_t job, uint32_t node);
 struct sg_node_id sg_active_node(const struct sg_active *a, const struct sg_member *m);
+void sg_run_set_result(struct sg_run *r, uint32_t node, enum sg_result result);
 /* Does the node require one that came to nothing? Then it is told, and has its result. */
 bool sg_run_is_lost(struct sg_run *r, uint32_t node);
 /* Is some node of it done? (failed is left 0) */

@@ -29,22 +29,22 @@ static void block_users(struct sg_sched *s, uint32_t job)
     lost.result = s->result[job] == SG_RESULT_BUSY ? SG_RESULT_BUSY : SG_RESULT_BLOCKED;
     lost.because = s->why[job] == SG_WHY_RESULT ? job : s->because[job];
     for (uint32_t k = 0; s->c.users(s->c.ctx, job, k, &e); k++) {
-        if (e.end > s->c.n_jobs && s->bug.code == SG_ERROR_NONE)
+        if ((e.first > e.end || e.end > s->c.n_jobs) && s->bug.code == SG_ERROR_NONE)
             sg_error_set(&s->bug, SG_ERROR_BUG, 0, "the scheduler: job %u has users [%u, %u) of %u",
                          job, e.first, e.end, s->c.n_jobs);
         if (e.optional || s->bug.code != SG_ERROR_NONE)
             continue;
-        for (uint32_t user = sg_sched_unfinished(&s->waits, e.first); user < e.end;
-             user = sg_sched_unfinished(&s->waits, user + 1))
-            if (!s->c.jobs[user].patient)
-                sg_sched_step(s, user, SG_ON_NEED_LOST, &lost);
+        for (uint32_t user = sg_sched_can_lose(&s->waits, e.first); user < e.end;
+             user = sg_sched_can_lose(&s->waits, user))
+            if (!sg_sched_step(s, user, SG_ON_NEED_LOST, &lost))
+                return; /* a bug, which is told */
     }
 }
 
 /* Into the queue, or down for the next thing that it waits for. */
-static void wait_on(struct sg_sched *s, uint32_t job)
+static void wait_on(struct sg_sched *s, uint32_t job, enum sg_sched_wait how)
 {
-    uint32_t need = sg_sched_wait_for(&s->waits, job, false);
+    uint32_t need = sg_sched_wait_for(&s->waits, job, how);
 
     if (need != SG_NO_JOB)
         sg_sched_wait_at(&s->waits, job, need);
@@ -73,7 +73,7 @@ static void spread_ends(struct sg_sched *s)
         while (n->kind == SG_ACT_DONE &&
                (user = sg_sched_wait_take(&s->waits, n->job)) != SG_NO_JOB)
             if (s->state[user] == SG_STATE_WAITING)
-                wait_on(s, user);
+                wait_on(s, user, SG_WAIT_AGAIN);
     }
 }
 
@@ -448,7 +448,7 @@ bool sg_sched_new(const struct sg_sched_config *c, struct sg_sched **ret, struct
     s->in[SG_STATE_WAITING] = c->n_jobs;
     for (uint32_t i = 0; i < c->n_jobs; i++) {
         s->because[i] = UINT32_MAX;
-        wait_on(s, i);
+        wait_on(s, i, SG_WAIT_FIRST);
     }
     *ret = s;
     return true;

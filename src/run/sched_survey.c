@@ -1,7 +1,5 @@
 #include "sched_survey.h"
 
-#include <stdlib.h>
-
 static bool check_settings(const struct sg_sched_config *c, struct sg_error *err)
 {
     if (c->slots < 1 || c->keep_going < 0 || c->room < 0)
@@ -26,19 +24,6 @@ static bool check_settings(const struct sg_sched_config *c, struct sg_error *err
     return true;
 }
 
-/* Each job that is left has a need that is left, so as many steps back as there are jobs end on a
- * way round. */
-static bool name_way_round(struct sg_sched_waits *w, uint32_t n_left, struct sg_error *err)
-{
-    uint32_t job = sg_sched_unfinished(w, 0);
-
-    for (uint32_t i = 0; i < n_left; i++)
-        job = sg_sched_wait_for(w, job, true);
-    return sg_error_set(err, SG_ERROR_BUG, 0,
-                        "the scheduler: %u jobs would never start: job %u waits for itself", n_left,
-                        job);
-}
-
 static bool check_edges(const struct sg_sched_config *c, struct sg_error *err)
 {
     struct sg_sched_edge e;
@@ -53,48 +38,41 @@ static bool check_edges(const struct sg_sched_config *c, struct sg_error *err)
     return true;
 }
 
-/* Finishes all jobs in their order by number, those that wait when they have nothing to wait for
- * any more: what is left then waits for itself. */
-static bool follow(struct sg_sched_waits *w, uint32_t *met, struct sg_error *err)
+/* From each job to a need of it that has not finished, to one of that, and so on, until one has
+ * none: that one has finished. Who is gone through is open: met again, it waits for itself. A step
+ * is a job that opens or finishes, so the order in which needs lie in a window is of no matter. An
+ * open job has the one that led to it (the first of all: itself) in `first`. */
+static bool follow(struct sg_sched_waits *w, struct sg_error *err)
 {
-    const uint32_t n = w->c->n_jobs;
-    uint32_t n_met = 0, user;
+    for (uint32_t i = 0; i < w->c->n_jobs; i++) {
+        uint32_t at = i, need;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t need = sg_sched_wait_for(w, i, true);
-
-        if (need == SG_NO_JOB)
-            met[n_met++] = i;
-        else
-            sg_sched_wait_at(w, i, need);
-    }
-    for (uint32_t i = 0; i < n_met; i++) {
-        sg_sched_wait_finish(w, met[i]);
-        while ((user = sg_sched_wait_take(w, met[i])) != SG_NO_JOB) {
-            uint32_t need = sg_sched_wait_for(w, user, true);
-
-            if (need == SG_NO_JOB)
-                met[n_met++] = user;
-            else
-                sg_sched_wait_at(w, user, need);
+        if (sg_sched_unfinished(w, i) != i)
+            continue;
+        w->first[i] = i;
+        for (;;) {
+            need = sg_sched_wait_for(w, at, SG_WAIT_ANY);
+            if (need == SG_NO_JOB) {
+                sg_sched_wait_finish(w, at);
+                if (w->first[at] == at)
+                    break;
+                at = w->first[at];
+            } else if (w->first[need] != SG_NO_JOB) {
+                return sg_error_set(err, SG_ERROR_BUG, 0, "the scheduler: job %u waits for itself",
+                                    need);
+            } else {
+                w->first[need] = at;
+                at = need;
+            }
         }
     }
-    return n_met == n || name_way_round(w, n - n_met, err);
+    return true;
 }
 
 bool sg_sched_survey(struct sg_sched_waits *w, struct sg_error *err)
 {
-    const struct sg_sched_config *c = w->c;
-    uint32_t *met;
-    bool ok = check_settings(c, err) && check_edges(c, err);
-
-    if (!ok || c->n_jobs == 0)
-        return ok;
-    met = calloc(c->n_jobs, sizeof(*met));
-    if (met == NULL)
-        return sg_error_set(err, SG_ERROR_MEMORY, 0, "no memory to look at %u jobs", c->n_jobs);
-    ok = follow(w, met, err);
-    free(met);
+    if (!check_settings(w->c, err) || !check_edges(w->c, err) || !follow(w, err))
+        return false;
     sg_sched_waits_reset(w);
-    return ok;
+    return true;
 }

@@ -88,6 +88,7 @@ static void there_is_a_processor(void **state)
     (void)state;
     assert_in_range(sg_processors(64), 1, 64);
     assert_int_equal(sg_processors(1), 1);
+    assert_int_equal(sg_processors(0), 1);
 }
 
 int main(void)

@@ -293,6 +293,26 @@ static void with_needs_makes_what_is_missing_outside_of_the_range(void **state)
     world_close(&w);
 }
 
+/* The second needs nothing of x any more, whose last partition the first lacks. */
+static void what_one_node_lacks_for_good_keeps_needs_from_no_other(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, HEAD "[source x]\npartition = day\npath = x/${ds}\nmarker = _DONE\n"
+                        "end = 2024-01-13\n"
+                        "[stage y]\npartition = day\ncommand = y\noutput = y/${ds}\n"
+                        "[stage z]\npartition = day\nneeds = x y@-10\ncommand = z\n"
+                        "output = z/${ds}\n");
+    world_at(&w, "2024-01-20T00:00:00Z");
+    world_range(&w, "2024-01-12T00:00:00Z", "2024-01-14T00:00:00Z");
+    w.request.with_needs = true;
+    world_plan(&w);
+    assert_says(&w, "z@2024-01-12", "blocked missing");
+    assert_says(&w, "z@2024-01-13", "run missing");
+    world_close(&w);
+}
+
 static void with_needs_never_goes_against_the_selection(void **state)
 {
     struct world w;
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(upto_takes_a_stage_and_all_that_it_needs),
         cmocka_unit_test(force_touches_what_was_named_and_never_the_lookback),
         cmocka_unit_test(with_needs_makes_what_is_missing_outside_of_the_range),
+        cmocka_unit_test(what_one_node_lacks_for_good_keeps_needs_from_no_other),
         cmocka_unit_test(with_needs_never_goes_against_the_selection),
     };
 
