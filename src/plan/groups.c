@@ -56,9 +56,10 @@ static uint64_t lacking_needs(struct group_maker *m, uint32_t id)
     return needs;
 }
 
-static void add_lacking(struct group_maker *m, uint32_t input)
+/* shared: by another need, too, which may have told it already. */
+static void add_lacking(struct group_maker *m, uint32_t input, bool shared)
 {
-    for (uint32_t i = 0; i < m->g.n_lacks; i++)
+    for (uint32_t i = 0; shared && i < m->g.n_lacks; i++)
         if (m->lacking[i] == input)
             return;
     if (m->g.n_lacks < MAX_LACKS)
@@ -74,7 +75,8 @@ static void add_lacks(struct group_maker *m, uint32_t id)
     int64_t index = index_of(p, m->stage, id);
 
     for (uint32_t k = 0; k < s->n_needs; k++) {
-        struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[m->stage][k], index);
+        const struct sg_edge *e = &p->edges[m->stage][k];
+        struct sg_id_range ids = sg_edge_ids(p, s, e, index);
 
         if (k < MAX_NEEDS && ids.first < m->told[k])
             ids.first = m->told[k];
@@ -82,7 +84,7 @@ static void add_lacks(struct group_maker *m, uint32_t id)
             m->told[k] = ids.end;
         for (uint32_t x = ids.first; x < ids.end; x++)
             if (sg_sweep_lacks(p, &s->needs[k], x))
-                add_lacking(m, x);
+                add_lacking(m, x, e->shared || k >= MAX_NEEDS);
     }
 }
 
