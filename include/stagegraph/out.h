@@ -16,6 +16,8 @@
  * holds its jobs back. Above 8 MiB a write waits for it, at most a second without progress, and
  * then no more until the reader takes something again; above 16 MiB lines are dropped and their
  * number is told when there is room. With `patient` (listings) a flush waits as long as it takes.
+ * With `whole` no write waits and nothing is dropped, as far as there is memory; without, the out is
+ * broken (ENOMEM).
  * To that end a pipe or terminal is opened a second time, non-blocking (the flag of the descriptor
  * itself is shared with other programs); where that can't be done, poll() is asked first.
  *
