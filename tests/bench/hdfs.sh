@@ -25,7 +25,7 @@ if [ ! -d "$jars" ] || ! command -v javac >/dev/null; then
     exit 0
 fi
 
-dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/stagegraph-hdfs.XXXXXX")
+dir=$(mktemp -d "$(realpath "${BENCH_DIR:-${TMPDIR:-/tmp}}")/stagegraph-hdfs.XXXXXX")
 trap '"$cluster" -s "$dir/c" down --purge || :; cd / && rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM HUP
 make_bin

@@ -15,7 +15,7 @@ make_bin()
         ln -s "$program" "$dir/bin/"
     done
     ln -s "$STAGEGRAPH_BIN" "$dir/bin/stagegraph"
-    [ -z "${BENCH_BEFORE-}" ] || ln -s "$BENCH_BEFORE" "$dir/bin/stagegraph-before"
+    [ -z "${BENCH_BEFORE-}" ] || ln -s "$(realpath "$BENCH_BEFORE")" "$dir/bin/stagegraph-before"
     PATH=$dir/bin:$PATH touch=$dir/bin/bench_touch shim=$STAGEGRAPH_SHIM
     unset MAKEFLAGS MAKELEVEL STAGEGRAPH_GRAPH STAGEGRAPH_SHIM || :
     NINJA_STATUS=""
@@ -31,9 +31,9 @@ version()
 # A directory to work in.
 set_up()
 {
-    results=${BENCH_OUT:-$PWD/build/bench/results} cpus=$(nproc)
+    results=$(realpath "${BENCH_OUT:-build/bench/results}") cpus=$(nproc)
     : >"$results"
-    dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/stagegraph-bench.XXXXXX")
+    dir=$(mktemp -d "$(realpath "${BENCH_DIR:-${TMPDIR:-/tmp}}")/stagegraph-bench.XXXXXX")
     trap 'cd / && rm -rf "$dir"' EXIT
     trap 'exit 1' INT TERM HUP
     make_bin
