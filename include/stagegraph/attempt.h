@@ -61,7 +61,7 @@ struct sg_member {
     char *dir;        /* its output, relative to the root */
     struct sg_output_seen seen;
     struct sg_decision decision;
-    uint64_t output_id;      /* of the output directory before the job; 0: there was none */
+    struct sg_birth output;  /* of its directory before the job */
     enum sg_result result;   /* NONE while it is to run */
     enum sg_error_code code; /* of an error of ours that made it fail; NONE: it was the job */
     bool later;              /* not in this attempt: the members before it end at a hole */

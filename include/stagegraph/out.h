@@ -16,10 +16,10 @@
  * holds its jobs back. Above 8 MiB a write waits for it, at most a second without progress, and
  * then no more until the reader takes something again; above 16 MiB lines are dropped and their
  * number is told when there is room. With `patient` (listings) a flush waits as long as it takes.
- * With `whole` no write waits and nothing is dropped, as far as there is memory; without, the out is
- * broken (ENOMEM).
- * To that end a pipe or terminal is opened a second time, non-blocking (the flag of the descriptor
- * itself is shared with other programs); where that can't be done, poll() is asked first.
+ * With `whole` no write waits and nothing is dropped, as far as there is memory; where there is
+ * none the out is broken (ENOMEM). Unless it is patient, a pipe or terminal is opened a second
+ * time, non-blocking (the flag of the descriptor itself is shared with other programs); where that
+ * can't be done, poll() is asked first.
  *
  * Texts of ours go through sg_out_text: where UTF-8 can't be shown, → … · become -> ... - ; control
  * characters but '\n' are shown as \xNN, so that names from a store can't move the cursor. Bytes of

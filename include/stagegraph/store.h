@@ -117,6 +117,18 @@ struct sg_store_traffic {
 };
 bool sg_store_counted(struct sg_store *s, struct sg_store_traffic *ret);
 
+/* Which of the directories that have had this name it is. A number alone does not tell: file
+ * systems give that of one that was removed to the next. */
+struct sg_birth {
+    bool is_there;
+    uint64_t id;
+    int64_t born_ns; /* 0: the file system does not keep it */
+};
+bool sg_store_birth(struct sg_store *s, const char *dir, struct sg_birth *ret,
+                    struct sg_error *err) SG_MUST;
+/* Is it known to be the same one? */
+bool sg_birth_is_same(const struct sg_birth *a, const struct sg_birth *b);
+
 /* The children of one directory, in no particular order; fn returns false to stop early (which is
  * success). An absent directory has no children. Names are without slashes. */
 typedef bool sg_store_list_fn(void *ctx, const char *name, const struct sg_entry *entry);

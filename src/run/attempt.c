@@ -511,15 +511,12 @@ static bool make_parent(struct sg_attempt *a, struct sg_member *m, struct sg_err
  * go: five looks for a node that is made for the first time. */
 static bool clear(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
-    struct sg_entry entry;
-
     if (sg_store_is_write_once(a->run->store))
         return clear_output(a, m, err); /* it was listed, and nothing is flushed there */
-    if (!sg_store_stat(a->run->store, m->dir, &entry, err))
+    if (!sg_store_birth(a->run->store, m->dir, &m->output, err))
         return false;
-    m->output_id = entry.kind == SG_ENTRY_ABSENT || a->stage->prepare_delete ? 0 : entry.ident.id;
     m->marker_gone = true;
-    return entry.kind == SG_ENTRY_ABSENT || clear_output(a, m, err);
+    return !m->output.is_there || clear_output(a, m, err);
 }
 
 bool sg_member_claim(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)

@@ -124,14 +124,14 @@ struct sg_receipt sg_member_receipt(const struct sg_attempt *a, const struct sg_
 static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
     char *slash = strrchr(m->dir, '/');
-    struct sg_entry entry;
+    struct sg_birth birth;
     bool ok;
 
     if (sg_store_is_write_once(a->run->store))
         return true; /* nothing is flushed there */
-    if (!sg_store_stat(a->run->store, m->dir, &entry, err))
+    if (!sg_store_birth(a->run->store, m->dir, &birth, err))
         return false;
-    if (entry.kind == SG_ENTRY_ABSENT || entry.ident.id == m->output_id)
+    if (!birth.is_there || sg_birth_is_same(&birth, &m->output))
         return true;
     if (!slash)
         return sg_store_flush_dir(a->run->store, "", err);

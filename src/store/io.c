@@ -48,6 +48,12 @@ static int system_stat(void *ctx, const char *path, struct stat *ret)
     return stat(path, ret);
 }
 
+static int system_birth(void *ctx, const char *path, struct statx *ret)
+{
+    (void)ctx;
+    return statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, ret);
+}
+
 static int system_rename(void *ctx, const char *from, const char *to)
 {
     (void)ctx;
@@ -98,6 +104,7 @@ const struct sg_io sg_io_system = {
     .fsync = system_fsync,
     .fstat = system_fstat,
     .stat = system_stat,
+    .birth = system_birth,
     .rename = system_rename,
     .rename_new = system_rename_new,
     .link = system_link,

@@ -22,6 +22,7 @@ struct sg_io {
     int (*fsync)(void *ctx, int fd);
     int (*fstat)(void *ctx, int fd, struct stat *ret);
     int (*stat)(void *ctx, const char *path, struct stat *ret);
+    int (*birth)(void *ctx, const char *path, struct statx *ret); /* its number and birth time */
     int (*rename)(void *ctx, const char *from, const char *to);
     int (*rename_new)(void *ctx, const char *from, const char *to); /* RENAME_NOREPLACE */
     int (*link)(void *ctx, const char *from, const char *to);

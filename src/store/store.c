@@ -127,6 +127,24 @@ bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret, s
     return s->ops->stat(s, path, ret, err);
 }
 
+bool sg_store_birth(struct sg_store *s, const char *dir, struct sg_birth *ret, struct sg_error *err)
+{
+    struct sg_entry e;
+
+    if (s->ops->birth != NULL)
+        return s->ops->birth(s, dir, ret, err);
+    if (!s->ops->stat(s, dir, &e, err))
+        return false;
+    *ret = (struct sg_birth){ .is_there = e.kind != SG_ENTRY_ABSENT, .id = e.ident.id };
+    return true;
+}
+
+bool sg_birth_is_same(const struct sg_birth *a, const struct sg_birth *b)
+{
+    return a->is_there && b->is_there && a->id == b->id && a->born_ns == b->born_ns &&
+           a->born_ns != 0;
+}
+
 bool sg_store_stat_many(struct sg_store *s, const char *const *paths, size_t n,
                         struct sg_entry *ret, struct sg_error *err)
 {

@@ -30,6 +30,8 @@ struct sg_store_ops {
     /* NULL: as stat_many */
     bool (*stat_dirs)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                       struct sg_error *err);
+    /* NULL: it is not known when something came to be */
+    bool (*birth)(struct sg_store *s, const char *dir, struct sg_birth *ret, struct sg_error *err);
     /* NULL: nothing is counted */
     void (*counted)(struct sg_store *s, struct sg_store_traffic *ret);
     bool (*list)(struct sg_store *s, const char *dir, sg_store_list_fn *fn, void *ctx,

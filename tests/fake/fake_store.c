@@ -172,6 +172,15 @@ static int fake_stat(void *ctx, const char *path, struct stat *ret)
     return strikes(ctx, "stat", path) ? -1 : stat(path, ret);
 }
 
+/* On a disk that gives every directory the number of one that was removed. */
+static int fake_birth(void *ctx, const char *path, struct statx *ret)
+{
+    if (strikes(ctx, "stat", path) || sg_io_system.birth(NULL, path, ret) != 0)
+        return -1;
+    ret->stx_ino = 7;
+    return 0;
+}
+
 static int fake_rename(void *ctx, const char *from, const char *to)
 {
     return strikes(ctx, "rename", to) ? -1 : told(ctx, "rename", to, rename(from, to));
@@ -234,6 +243,7 @@ bool sg_fake_store_open(const char *dir, bool sync, struct sg_fake_store **ret,
         .fsync = fake_fsync,
         .fstat = fake_fstat,
         .stat = fake_stat,
+        .birth = fake_birth,
         .rename = fake_rename,
         .rename_new = fake_rename_new,
         .link = fake_link,

@@ -14,6 +14,8 @@
 
 #include "stagegraph/store.h"
 
+#include "../../src/store/io.h"
+#include "../../src/store/store_impl.h"
 #include "fake_store.h"
 #include "scratch_store.h"
 
@@ -92,6 +94,54 @@ static void stat_tells_files_directories_and_what_is_not_there(void **state)
         if (!is_same(&e, &many[i]))
             fail_msg("%s: stat_many differs", cases[i].path);
     }
+}
+
+static int birth_without_time(void *ctx, const char *path, struct statx *ret)
+{
+    int result = sg_io_system.birth(ctx, path, ret);
+
+    ret->stx_mask &= ~(unsigned)STATX_BTIME;
+    return result;
+}
+
+/* The number alone never says that it is the same: a fake store gives all the same one. */
+static void a_directory_made_anew_has_another_birth(void **state)
+{
+    struct sg_birth before, same, after;
+    struct sg_io io = sg_io_system;
+    struct sg_fake_store *f;
+    struct sg_store *s;
+
+    (void)state;
+    assert_true(sg_fake_store_open(dir.dir, true, &f, &err));
+    s = sg_fake_store_get(f);
+    assert_true(sg_store_birth(s, "d", &before, &err));
+    assert_false(before.is_there);
+    scratch_make_dir(&dir, "d");
+    assert_true(sg_store_birth(s, "d", &after, &err));
+    assert_true(after.is_there);
+    assert_false(sg_birth_is_same(&before, &after));
+    before = after;
+
+    scratch_write(&dir, "d/part-0", "x");
+    assert_true(sg_store_birth(s, "d", &same, &err));
+    assert_true(before.born_ns == 0 || sg_birth_is_same(&before, &same));
+    do { /* until the file system's clock has moved on, if it keeps such times */
+        assert_int_equal(unlink(scratch_path(&dir, "d/part-0")), 0);
+        assert_int_equal(rmdir(scratch_path(&dir, "d")), 0);
+        scratch_write(&dir, "d/part-0", "x");
+        assert_true(sg_store_birth(s, "d", &after, &err));
+        assert_int_equal(after.id, before.id);
+    } while (after.born_ns == before.born_ns && before.born_ns != 0);
+    assert_false(sg_birth_is_same(&before, &after));
+    sg_fake_store_close(f);
+
+    io.birth = birth_without_time;
+    assert_true(sg_file_store_open(dir.dir, true, &io, &s, &err));
+    assert_true(sg_store_birth(s, "d", &before, &err));
+    assert_true(before.is_there);
+    assert_false(sg_birth_is_same(&before, &before));
+    sg_store_free(s);
 }
 
 static void stat_many_on_threads_gives_each_path_its_own_answer(void **state)
@@ -734,6 +784,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stat_tells_files_directories_and_what_is_not_there),
+        cmocka_unit_test(a_directory_made_anew_has_another_birth),
         cmocka_unit_test(stat_many_on_threads_gives_each_path_its_own_answer),
         cmocka_unit_test(stat_many_finds_the_same_whatever_the_neighbours_are),
         cmocka_unit_test(a_root_that_is_not_there_reads_as_empty),
