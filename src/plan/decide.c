@@ -12,7 +12,7 @@ static bool small_plan(const struct sg_plan *p, const struct sg_stage *s, int64_
 {
     const struct sg_plan_stage *v;
 
-    if (!sg_plan_small(p, s, index, ret, err))
+    if (!sg_plan_small(p, s, (struct sg_range){ index, index + 1 }, ret, err))
         return false;
     v = &(*ret)->stages[s->id.i].pub;
     (*ret)->claimed = true;

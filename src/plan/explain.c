@@ -311,7 +311,8 @@ bool sg_plan_explain(const struct sg_plan *p, struct sg_node_id n, struct sg_are
     }
     e.s = x.view.stage;
     e.index = x.view.index;
-    ok = sg_plan_small(p, e.s, e.index, &e.p, err) && explain(&e, &x, err);
+    ok = sg_plan_small(p, e.s, (struct sg_range){ e.index, e.index + 1 }, &e.p, err) &&
+         explain(&e, &x, err);
     sg_plan_free(e.p);
     if (ok) {
         *ret = x;

@@ -4,6 +4,7 @@
  */
 #include "plan_impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* May the request have it made? Never against --only and --upto. */
@@ -122,24 +123,63 @@ static bool from_plan(struct more *m, struct sg_error *err)
     return true;
 }
 
-/* The inputs of a new node are outside of the view: they are looked at one node at a time. */
+static int compare_nodes(const void *a, const void *b)
+{
+    const struct sg_named_node *x = a, *y = b;
+
+    if (x->stage.i != y->stage.i)
+        return x->stage.i < y->stage.i ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The inputs of new nodes are outside of the view: each row of them has a small plan. *last: that
+ * of an earlier row of the stage, or NULL, whose inputs are not looked at again. */
+static bool from_row(struct more *m, const struct sg_stage *s, struct sg_range row,
+                     struct sg_plan **last, struct sg_error *err)
+{
+    struct looked *looked = NULL;
+    struct sg_plan *small;
+    bool ok;
+
+    if (!sg_plan_small(m->p, s, row, &small, err))
+        return false;
+    ok = (*last == NULL || sg_more_carry(small, *last, err)) && sg_scan(small, err);
+    sg_plan_free(*last);
+    *last = small;
+    if (ok)
+        looked = SG_ARENA_NEW(&small->arena, s->n_needs, struct looked, err);
+    ok = looked != NULL;
+    for (int64_t x = row.first; ok && x < row.end; x++)
+        ok = add_needs(m, small, s->id.i, x, looked, err);
+    return ok;
+}
+
+/* What was added since, in the order of time, whatever that needs next, and so on. */
 static bool from_new(struct more *m, struct sg_error *err)
 {
-    while (m->at < m->p->n_extra) {
-        struct sg_named_node n = m->p->extra[m->at++];
-        const struct sg_stage *s = sg_plan_stage_at(m->p, n.stage.i);
-        struct looked *looked = NULL;
-        struct sg_plan *small = NULL;
-        bool ok = sg_plan_small(m->p, s, n.index, &small, err) && sg_scan(small, err);
+    const uint32_t n_stages = m->p->c.graph->n_stages;
+    struct sg_plan **last = SG_ARENA_NEW(&m->seen->arena, n_stages, struct sg_plan *, err);
+    bool ok = last != NULL;
 
-        if (ok)
-            looked = SG_ARENA_NEW(&small->arena, s->n_needs, struct looked, err);
-        ok = looked != NULL && add_needs(m, small, n.stage.i, n.index, looked, err);
-        sg_plan_free(small);
-        if (!ok)
-            return false;
+    while (ok && m->at < m->p->n_extra) {
+        size_t end = m->p->n_extra;
+
+        qsort(m->p->extra + m->at, end - m->at, sizeof(*m->p->extra), compare_nodes);
+        while (ok && m->at < end) {
+            struct sg_named_node n = m->p->extra[m->at++]; /* the array may move */
+            struct sg_range row = { n.index, n.index + 1 };
+
+            while (m->at < end && m->p->extra[m->at].stage.i == n.stage.i &&
+                   m->p->extra[m->at].index == row.end) {
+                row.end++;
+                m->at++;
+            }
+            ok = from_row(m, sg_plan_stage_at(m->p, n.stage.i), row, &last[n.stage.i], err);
+        }
     }
-    return true;
+    for (uint32_t i = 0; last != NULL && i < n_stages; i++)
+        sg_plan_free(last[i]);
+    return ok;
 }
 
 bool sg_more_needs(struct sg_plan *p, bool *ret_any, struct sg_error *err)

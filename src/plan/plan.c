@@ -167,7 +167,7 @@ bool sg_plan_new(const struct sg_plan_config *c, struct sg_plan **ret, struct sg
     return true;
 }
 
-bool sg_plan_small(const struct sg_plan *parent, const struct sg_stage *s, int64_t index,
+bool sg_plan_small(const struct sg_plan *parent, const struct sg_stage *s, struct sg_range some,
                    struct sg_plan **ret, struct sg_error *err)
 {
     struct sg_plan *p = plan_alloc(&parent->c, err);
@@ -177,7 +177,7 @@ bool sg_plan_small(const struct sg_plan *parent, const struct sg_stage *s, int64
     p->wait = false;
     p->due_end = parent->due_end;
     p->edges = parent->edges;
-    if (prepare(p, err) && sg_scope_one(p, s, index, err)) {
+    if (prepare(p, err) && sg_scope_some(p, s, some, err)) {
         *ret = p;
         return true;
     }

@@ -99,6 +99,7 @@ struct sg_stage_state {
     struct sg_tally *tally;     /* one a need */
     struct sg_id_range *marked; /* one a need: what was marked as needed last, and before it */
     struct sg_window *windows;  /* one a need; NULL: none of its nodes was judged */
+    struct sg_id_range done;    /* hull of the nodes with a receipt of state done */
     uint32_t n_foreign;         /* asked nodes with a foreign marker */
 };
 
@@ -272,6 +273,9 @@ struct sg_window {
  * and n). of: the stage of the need; w: its window, or NULL where each range is another. */
 uint32_t sg_window_meet(const struct sg_plan *p, uint32_t of, struct sg_id_range ids,
                         struct sg_window *w, struct sg_sum *ret_sum);
+/* Those of the inputs of stage `of` that may be later than a foreign marker: where all markers are
+ * of another tool there are none, and a window of a year is not gone through for each. */
+struct sg_id_range sg_window_done(const struct sg_plan *p, uint32_t of, struct sg_id_range ids);
 /* What has been seen counts no more. */
 void sg_windows_forget(struct sg_plan *p);
 /* The windows of a stage, made when they are first asked for. */
@@ -287,9 +291,9 @@ struct sg_interval sg_select_range(const struct sg_plan *p);
 struct sg_interval sg_interval_both(struct sg_interval a, struct sg_interval b);
 /* The view of what the stages' `asked` and p->extra say. */
 bool sg_scope_new(struct sg_plan *p, struct sg_error *err) SG_MUST;
-/* The same for one node alone, due or not. */
-bool sg_scope_one(struct sg_plan *p, const struct sg_stage *s, int64_t index,
-                  struct sg_error *err) SG_MUST;
+/* The same for these partitions of a stage alone, due or not. */
+bool sg_scope_some(struct sg_plan *p, const struct sg_stage *s, struct sg_range some,
+                   struct sg_error *err) SG_MUST;
 /* Marks what a node needs. */
 void sg_scope_needs(struct sg_plan *p, const struct sg_stage *s, int64_t index);
 /* The stage whose view holds the node. */
@@ -443,8 +447,9 @@ bool sg_debt_look(struct sg_plan *p, struct sg_error *err) SG_MUST;
  * whose extra nodes are asked for too, or NULL. */
 bool sg_plan_begin(const struct sg_plan_config *c, const struct sg_plan *from, struct sg_plan **ret,
                    struct sg_error *err) SG_MUST;
-/* A plan of one node alone, with the parent's graph, store, due ends and edges. Without a scan. */
-bool sg_plan_small(const struct sg_plan *parent, const struct sg_stage *s, int64_t index,
+/* A plan of some partitions of a stage alone, with the parent's graph, store, due ends and edges.
+ * Without a scan. */
+bool sg_plan_small(const struct sg_plan *parent, const struct sg_stage *s, struct sg_range some,
                    struct sg_plan **ret, struct sg_error *err) SG_MUST;
 /* The recipe of stage s as of now into the plan. */
 bool sg_plan_recipe(struct sg_plan *p, uint32_t stage, struct sg_error *err) SG_MUST;

@@ -56,6 +56,20 @@ static bool scan_nodes(struct sg_scan_batch *b, size_t cap, bool sources, struct
     return b->n == 0 || scan_full(b, sources, err);
 }
 
+static void find_done(struct sg_plan *p)
+{
+    for (uint32_t i = 0; i < p->c.graph->n_stages; i++) {
+        const struct sg_plan_stage *v = &p->stages[i].pub;
+        uint32_t first = v->base, end = v->base + (uint32_t)(v->hi - v->lo);
+
+        while (first < end && p->kind[first] != SG_MARKER_DONE)
+            first++;
+        while (end > first && p->kind[end - 1] != SG_MARKER_DONE)
+            end--;
+        p->stages[i].done = (struct sg_id_range){ first, end };
+    }
+}
+
 /* ---- times that a directory did not tell */
 
 #define WANTED INT64_MIN /* as a time, until it is known */
@@ -68,6 +82,7 @@ static bool want_times(struct sg_plan *p, const struct sg_stage *s, int64_t inde
     for (uint32_t k = 0; k < s->n_needs; k++) {
         struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[s->id.i][k], index);
 
+        ids = sg_window_done(p, s->needs[k].of.i, ids);
         for (uint32_t x = ids.first; !s->needs[k].order_only && x < ids.end; x++)
             if (p->kind[x] == SG_MARKER_DONE && p->mtime_ns[x] < 0 && p->mtime_ns[x] != WANTED &&
                 -p->mtime_ns[x] > p->mtime_ns[id]) {
@@ -138,8 +153,10 @@ static bool scan_all(struct sg_plan *p, struct sg_error *err)
     b.notes = SG_ARENA_NEW(&a, chunks, struct sg_buf, err);
     ok = b.items != NULL && b.entries != NULL && b.found != NULL && b.paths != NULL &&
          b.receipts != NULL && b.texts != NULL && b.notes != NULL &&
-         scan_nodes(&b, cap, false, err) &&
-         (!sg_store_is_write_once(p->c.store) || scan_times(&b, cap, err)) &&
+         scan_nodes(&b, cap, false, err);
+    if (ok)
+        find_done(p);
+    ok = ok && (!sg_store_is_write_once(p->c.store) || scan_times(&b, cap, err)) &&
          scan_nodes(&b, cap, true, err);
     for (size_t i = 0; b.notes != NULL && i < chunks; i++) {
         sg_buf_done(&b.texts[i]);

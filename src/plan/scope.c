@@ -240,17 +240,19 @@ bool sg_scope_new(struct sg_plan *p, struct sg_error *err)
     return true;
 }
 
-bool sg_scope_one(struct sg_plan *p, const struct sg_stage *s, int64_t index, struct sg_error *err)
+bool sg_scope_some(struct sg_plan *p, const struct sg_stage *s, struct sg_range some,
+                   struct sg_error *err)
 {
-    struct sg_range one = { index, index + 1 };
     const struct sg_plan_stage *v = &p->stages[s->id.i].pub;
 
-    p->stages[s->id.i].asked = one;
-    widen(&p->stages[s->id.i].pub, one);
-    if (!widen_by_needs(p, s->id.i, one, err) || !number_nodes(p, err))
+    p->stages[s->id.i].asked = some;
+    widen(&p->stages[s->id.i].pub, some);
+    if (!widen_by_needs(p, s->id.i, some, err) || !number_nodes(p, err))
         return false;
     mark_holes(p);
-    p->flags[v->base + (uint32_t)(index - v->lo)] |= SG_NODE_ASKED;
-    sg_scope_needs(p, s, index);
+    for (int64_t x = some.first; x < some.end; x++) {
+        p->flags[v->base + (uint32_t)(x - v->lo)] |= SG_NODE_ASKED;
+        sg_scope_needs(p, s, x);
+    }
     return true;
 }

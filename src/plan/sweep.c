@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stagegraph/row.h"
 #include "stagegraph/text.h"
 
 enum { MET_STALE = 1, MET_BLOCKED = 2 };
@@ -154,6 +155,7 @@ static void meet_inputs(struct sg_plan *p, const struct sg_stage *s, int64_t ind
         meet_need(p, e->need, meet(p, s, k, ids, stamped && !e->need->order_only), f, &p->met[k]);
         if (f->kind != SG_MARKER_FOREIGN || e->need->order_only)
             continue;
+        ids = sg_window_done(p, e->need->of.i, ids);
         for (uint32_t x = ids.first; x < ids.end && f->input == NULL; x++)
             if (is_later(p, x, p->mtime_ns[id]))
                 f->input = need_stage(p, e->need);
@@ -417,13 +419,16 @@ static bool sweep_stage(struct sg_plan *p, uint32_t stage, struct sg_error *err)
 
 struct frame {
     uint32_t stage, id, need;
-    uint32_t next, end; /* of the need under way */
+    uint32_t from, end; /* of the need under way */
 };
 
+/* What a need reaches may be a year of hours, most of which have been judged: they are passed over
+ * at once, not one by one for each node that needs them. */
 struct walk {
     struct sg_plan *p;
     struct frame *frames;
     size_t n, cap;
+    uint32_t *row; /* by id: those to be judged; see row.h */
     struct sg_arena a;
 };
 
@@ -446,24 +451,20 @@ static bool next_input(struct walk *w, uint32_t *ret_stage, uint32_t *ret_id)
     int64_t index = v->lo + (int64_t)(f->id - v->base);
 
     for (;;) {
-        while (f->next < f->end) {
-            uint32_t id = f->next++;
-
-            if ((p->flags[id] & SG_NODE_ASKED) && !(p->flags[id] & SG_NODE_JUDGED)) {
-                *ret_stage = s->needs[f->need - 1].of.i;
-                *ret_id = id;
-                return true;
-            }
+        if (f->from < f->end && (f->from = sg_row_next(w->row, f->from)) < f->end) {
+            *ret_stage = s->needs[f->need - 1].of.i;
+            *ret_id = f->from;
+            return true;
         }
         if (f->need == s->n_needs)
             return false;
         if (sg_graph_stage(p->c.graph, s->needs[f->need].of)->component == s->component) {
             struct sg_id_range ids = sg_edge_ids(p, s, &p->edges[f->stage][f->need], index);
 
-            f->next = ids.first;
+            f->from = ids.first;
             f->end = ids.end;
         } else {
-            f->next = f->end = 0;
+            f->from = f->end = 0;
         }
         f->need++;
     }
@@ -491,29 +492,44 @@ static bool walk_from(struct walk *w, uint32_t stage, uint32_t id, struct sg_err
                         p->stages[f.stage].pub.lo + (int64_t)(f.id - p->stages[f.stage].pub.base),
                         f.id, err))
             return false;
+        w->row[f.id] = f.id + 1;
     }
     return true;
 }
 
+static bool make_row(struct walk *w, struct sg_error *err)
+{
+    const struct sg_plan *p = w->p;
+
+    w->row = SG_ARENA_NEW(&w->a, (size_t)p->n_nodes + 1, uint32_t, err);
+    if (w->row == NULL)
+        return false;
+    for (uint32_t id = 0; id < p->n_nodes; id++)
+        w->row[id] = id + ((p->flags[id] & (SG_NODE_ASKED | SG_NODE_JUDGED)) != SG_NODE_ASKED);
+    w->row[p->n_nodes] = p->n_nodes;
+    return true;
+}
+
 /* Several stages: from each node of each, in time order, so the stack stays short where it can. */
-static bool sweep_component(struct sg_plan *p, const struct sg_stage_id *stages, uint32_t n,
+static bool sweep_component(struct walk *w, const struct sg_stage_id *stages, uint32_t n,
                             struct sg_error *err)
 {
-    struct walk w = { .p = p };
-    bool ok = true;
+    struct sg_plan *p = w->p;
 
-    for (uint32_t i = 0; ok && i < n; i++)
-        ok = sg_windows_of(p, sg_plan_stage_at(p, stages[i].i), err);
-    for (uint32_t i = 0; ok && i < n; i++) {
+    if (w->row == NULL && !make_row(w, err))
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (!sg_windows_of(p, sg_plan_stage_at(p, stages[i].i), err))
+            return false;
+    for (uint32_t i = 0; i < n; i++) {
         const struct sg_plan_stage *v = &p->stages[stages[i].i].pub;
-        uint32_t end = v->base + (uint32_t)(v->hi - v->lo);
+        uint32_t id = v->base, end = v->base + (uint32_t)(v->hi - v->lo);
 
-        for (uint32_t id = v->base; ok && id < end; id++)
-            if ((p->flags[id] & SG_NODE_ASKED) && !(p->flags[id] & SG_NODE_JUDGED))
-                ok = walk_from(&w, stages[i].i, id, err);
+        while ((id = sg_row_next(w->row, id)) < end)
+            if (!walk_from(w, stages[i].i, id, err))
+                return false;
     }
-    sg_arena_done(&w.a);
-    return ok;
+    return true;
 }
 
 /* Inputs that are there and of which nothing is to be told; most of a plan's are. */
@@ -690,17 +706,19 @@ bool sg_sweep_looked(struct sg_plan *p, struct sg_error *err)
 bool sg_sweep(struct sg_plan *p, struct sg_error *err)
 {
     const struct sg_graph *g = p->c.graph;
+    struct walk w = { .p = p };
+    bool ok = true;
 
     mark_plain_inputs(p);
-    for (uint32_t i = 0, n; i < g->n_stages; i += n) {
+    for (uint32_t i = 0, n; ok && i < g->n_stages; i += n) {
         uint32_t component = sg_graph_stage(g, g->order[i])->component;
 
         for (n = 1;
              i + n < g->n_stages && sg_graph_stage(g, g->order[i + n])->component == component;)
             n++;
-        if (n == 1 ? !sweep_stage(p, g->order[i].i, err)
-                   : !sweep_component(p, &g->order[i], n, err))
-            return false;
+        ok =
+            n == 1 ? sweep_stage(p, g->order[i].i, err) : sweep_component(&w, &g->order[i], n, err);
     }
-    return true;
+    sg_arena_done(&w.a);
+    return ok;
 }

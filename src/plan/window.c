@@ -112,6 +112,17 @@ uint32_t sg_window_meet(const struct sg_plan *p, uint32_t of, struct sg_id_range
     return met;
 }
 
+struct sg_id_range sg_window_done(const struct sg_plan *p, uint32_t of, struct sg_id_range ids)
+{
+    struct sg_id_range done = p->stages[of].done;
+
+    if (ids.first < done.first)
+        ids.first = done.first;
+    if (ids.end > done.end)
+        ids.end = done.end;
+    return ids; /* first behind end: none */
+}
+
 bool sg_windows_of(struct sg_plan *p, const struct sg_stage *s, struct sg_error *err)
 {
     struct sg_stage_state *state = &p->stages[s->id.i];

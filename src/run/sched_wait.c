@@ -1,5 +1,7 @@
 #include "sched_wait.h"
 
+#include "stagegraph/row.h"
+
 bool sg_sched_waits_init(struct sg_sched_waits *w, const struct sg_sched_config *config,
                          struct sg_arena *a, struct sg_error *err)
 {
@@ -30,24 +32,14 @@ void sg_sched_waits_reset(struct sg_sched_waits *w)
     }
 }
 
-/* Who is passed on the way points two steps further from then on. */
-static uint32_t root(uint32_t *to, uint32_t i)
-{
-    while (to[i] != i) {
-        to[i] = to[to[i]];
-        i = to[i];
-    }
-    return i;
-}
-
 uint32_t sg_sched_unfinished(struct sg_sched_waits *w, uint32_t job)
 {
-    return root(w->above, job);
+    return sg_row_next(w->above, job);
 }
 
 uint32_t sg_sched_can_lose(struct sg_sched_waits *w, uint32_t job)
 {
-    return root(w->lose, job);
+    return sg_row_next(w->lose, job);
 }
 
 void sg_sched_wait_finish(struct sg_sched_waits *w, uint32_t job)
@@ -58,19 +50,19 @@ void sg_sched_wait_finish(struct sg_sched_waits *w, uint32_t job)
 
 static uint32_t last_of(struct sg_sched_waits *w, const struct sg_sched_edge *e, uint32_t job)
 {
-    uint32_t i = root(w->below, e->end);
+    uint32_t i = sg_row_next(w->below, e->end);
 
     if (i == job + 1)
-        i = root(w->below, job);
+        i = sg_row_next(w->below, job);
     return i > e->first ? i - 1 : SG_NO_JOB;
 }
 
 static uint32_t first_of(struct sg_sched_waits *w, const struct sg_sched_edge *e, uint32_t job)
 {
-    uint32_t i = root(w->above, e->first);
+    uint32_t i = sg_row_next(w->above, e->first);
 
     if (i == job)
-        i = root(w->above, job + 1);
+        i = sg_row_next(w->above, job + 1);
     return i < e->end ? i : SG_NO_JOB;
 }
 
@@ -81,7 +73,7 @@ static uint32_t middle_of(struct sg_sched_waits *w, const struct sg_sched_edge *
 
     if (first == SG_NO_JOB)
         return SG_NO_JOB;
-    i = root(w->above, first + (last - first) / 2);
+    i = sg_row_next(w->above, first + (last - first) / 2);
     return i != job ? i : last;
 }
 

@@ -41,9 +41,12 @@ static const struct path {
     { "sweep-year", "node", count_sweep_year },
     { "sweep-days", "node", count_sweep_days },
     { "sweep-stale", "node", count_sweep_stale },
+    { "sweep-mutual", "node", count_sweep_mutual },
     { "batches", "node", count_batches },
+    { "batches-mutual", "node", count_batches_mutual },
     { "groups-busy", "node", count_groups_busy },
     { "plan-first", "node", count_plan_first },
+    { "with-needs", "node", count_with_needs },
     { "decide", "node", count_decide },
     { "explain", "node", count_explain },
     { "job-words", "job", count_words },
@@ -62,9 +65,11 @@ static const struct path {
  */
 __attribute__((noinline)) void counted(counted_fn *fn, void *ctx)
 {
-    volatile char *pad = __builtin_alloca((uintptr_t)__builtin_frame_address(0) & 4095);
+    size_t n = (uintptr_t)__builtin_frame_address(0) & 4095;
+    volatile char *pad = __builtin_alloca(n);
 
-    pad[0] = 0;
+    if (n != 0) /* else it is there already */
+        pad[0] = 0;
     fn(ctx);
 }
 

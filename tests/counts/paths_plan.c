@@ -106,6 +106,15 @@ uint64_t count_sweep_stale(void)
     return count_sweep("bronze", "silver", "", false);
 }
 
+/* Two stages that need each other's last year. */
+#define SILVER_OF_GOLD "bronze gold@-8760..-1?"
+#define GOLD_OF_SILVER "silver@-8759..0"
+
+uint64_t count_sweep_mutual(void)
+{
+    return count_sweep(SILVER_OF_GOLD, GOLD_OF_SILVER, "", false);
+}
+
 static void cut(void *ctx)
 {
     struct sg_plan *p = ctx;
@@ -114,23 +123,35 @@ static void cut(void *ctx)
     must(sg_batches_cut(p, &err), &err);
 }
 
-/* Days of 24 hours, everything stale. */
-uint64_t count_batches(void)
+/* Days of 24 hours, everything stale. of_gold: how many hours of it are a batch. */
+static uint64_t count_cut(const char *silver, const char *gold, uint32_t of_gold)
 {
     struct counts_world w;
     struct sg_plan *p;
     struct sg_node_id first;
     uint32_t n;
 
-    open_hours(&w, "bronze", "silver", "batch = 24\n", COUNTS_HOURS);
+    open_hours(&w, silver, gold, "batch = 24\n", COUNTS_HOURS);
     p = scanned(&w, false);
     sweep(p);
     counted(cut, p);
     sg_plan_batch(p, (struct sg_node_id){ 0 }, &first, &n);
     must_be(n == 24, "a batch is a day");
+    sg_plan_batch(p, (struct sg_node_id){ p->stages[2].pub.base }, &first, &n);
+    must_be(n == of_gold, "of gold too, or an hour");
     sg_plan_free(p);
     counts_world_close(&w);
     return NODES;
+}
+
+uint64_t count_batches(void)
+{
+    return count_cut("bronze", "silver", 24);
+}
+
+uint64_t count_batches_mutual(void)
+{
+    return count_cut(SILVER_OF_GOLD, GOLD_OF_SILVER, 1);
 }
 
 /* ---- with receipts in memory */
@@ -167,6 +188,32 @@ uint64_t count_plan_first(void)
     counted(plan_first, &w);
     counts_world_close(&w);
     return UINT64_C(3) * MONTH;
+}
+
+static void plan_more(void *ctx)
+{
+    struct counts_world *w = ctx;
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_plan_counts n;
+    struct sg_plan *p;
+
+    must(sg_plan_new(&w->config, &p, &err), &err);
+    sg_plan_count(p, &n);
+    must_be(n.run == NODES - COUNTS_HOURS / 2, "the first half is made for the second");
+    sg_plan_free(p);
+}
+
+/* The second half of a year, with what it needs of the first, which needs as much before it. */
+uint64_t count_with_needs(void)
+{
+    struct counts_world w;
+
+    open_hours(&w, "bronze@-4380..0", "silver@-4380..0", "", COUNTS_HOURS);
+    w.request.has_range = w.request.with_needs = true;
+    w.request.range = (struct sg_interval){ counts_after(COUNTS_HOURS / 2), SG_TIME_MAX };
+    counted(plan_more, &w);
+    counts_world_close(&w);
+    return NODES;
 }
 
 struct asked {

@@ -313,6 +313,43 @@ static void what_one_node_lacks_for_good_keeps_needs_from_no_other(void **state)
     world_close(&w);
 }
 
+#define HOUR(name, needs)                                                                          \
+    "[stage " name "]\nneeds = " needs "\ncommand = " name "\noutput = " name "/${ds}/${HH}\n"
+
+/* What is new comes in rows: b 07 to 09, then a 22 and 00, then d 21 and 23. */
+static void in_a_row_of_new_nodes_each_lacks_its_own(void **state)
+{
+    static const char graph[] =
+        HEAD LANDING "[stage d]\ncommand = d\noutput = d/${ds}/${HH}\n" HOUR("a", "d@-1")
+            HOUR("b", "landing a@-9") HOUR("c", "b@-3..0");
+    struct world w;
+
+    (void)state;
+    world_open(&w, graph);
+    world_at(&w, "2024-01-02T12:00:00Z");
+    for (int h = 7; h <= 10; h++) {
+        char node[64];
+
+        (void)snprintf(node, sizeof(node), "landing@2024-01-02T%02d", h);
+        if (h != 8)
+            world_source(&w, node, "rows");
+    }
+    world_range(&w, "2024-01-02T10:00:00Z", "2024-01-02T11:00:00Z");
+    w.request.with_needs = true;
+    world_plan(&w);
+    assert_says(&w, "c@2024-01-02T10", "blocked missing");
+    assert_says(&w, "b@2024-01-02T07", "run missing");
+    assert_says(&w, "b@2024-01-02T08", "blocked missing");
+    assert_says(&w, "b@2024-01-02T09", "run missing");
+    assert_says(&w, "a@2024-01-01T22", "run missing");
+    assert_says(&w, "a@2024-01-01T23", "input"); /* for nobody */
+    assert_says(&w, "a@2024-01-02T00", "run missing");
+    assert_says(&w, "d@2024-01-01T21", "run missing");
+    assert_says(&w, "d@2024-01-01T23", "run missing");
+    world_assert_counts(&w, 12, 0, 2, 0, 0); /* b 07 09 10, a 22 00 01 10, d 21 23 00 09 10 */
+    world_close(&w);
+}
+
 static void with_needs_never_goes_against_the_selection(void **state)
 {
     struct world w;
@@ -341,6 +378,7 @@ int main(void)
         cmocka_unit_test(force_touches_what_was_named_and_never_the_lookback),
         cmocka_unit_test(with_needs_makes_what_is_missing_outside_of_the_range),
         cmocka_unit_test(what_one_node_lacks_for_good_keeps_needs_from_no_other),
+        cmocka_unit_test(in_a_row_of_new_nodes_each_lacks_its_own),
         cmocka_unit_test(with_needs_never_goes_against_the_selection),
     };
 
