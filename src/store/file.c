@@ -138,26 +138,6 @@ static bool file_stat(struct sg_store *s, const char *path, struct sg_entry *ret
     return true;
 }
 
-/* One call, as the status that it stands for would be. */
-static bool file_birth(struct sg_store *s, const char *dir, struct sg_birth *ret,
-                       struct sg_error *err)
-{
-    struct sg_file_store *f = sg_file_of(s);
-    char full[PATH_MAX];
-    struct statx st;
-
-    if (!sg_file_path(f, dir, full, err))
-        return false;
-    *ret = (struct sg_birth){ .is_there = false };
-    if (f->io.birth(f->io.ctx, full, &st) != 0)
-        return sg_file_is_absent(errno) || sg_file_fail(err, errno, "stat", full);
-    ret->is_there = true;
-    ret->id = st.stx_ino;
-    if ((st.stx_mask & STATX_BTIME) != 0)
-        ret->born_ns = st.stx_btime.tv_sec * SG_NS_PER_S + st.stx_btime.tv_nsec;
-    return true;
-}
-
 /* Opens a directory for reading its names. *ret NULL: there is none. */
 static bool open_dir(struct sg_file_store *f, const char *full, DIR **ret, struct sg_error *err)
 {
@@ -548,7 +528,7 @@ static const struct sg_store_ops file_ops = {
     .free = file_free,
     .stat = file_stat,
     .stat_many = sg_file_stat_many,
-    .birth = file_birth,
+    .birth = sg_file_birth,
     .list = file_list,
     .walk = file_walk,
     .read = file_read,

@@ -79,6 +79,8 @@ bool sg_file_temp_write(struct sg_file_store *f, const struct sg_file_temp *t, s
 bool sg_file_is_temp(const char *entry, const char *name);
 
 /* The operations that are not in file.c. */
+bool sg_file_birth(struct sg_store *s, const char *dir, struct sg_birth *ret,
+                   struct sg_error *err) SG_MUST;
 bool sg_file_stat_many(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                        struct sg_error *err) SG_MUST;
 bool sg_file_flush_dir(struct sg_store *s, const char *dir, struct sg_error *err) SG_MUST;

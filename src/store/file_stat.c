@@ -132,3 +132,22 @@ bool sg_file_stat_many(struct sg_store *s, const char *const *paths, size_t n, s
     close(m.root_fd);
     return ok;
 }
+
+/* One call, as the status that it stands for would be. */
+bool sg_file_birth(struct sg_store *s, const char *dir, struct sg_birth *ret, struct sg_error *err)
+{
+    struct sg_file_store *f = sg_file_of(s);
+    char full[PATH_MAX];
+    struct statx st;
+
+    if (!sg_file_path(f, dir, full, err))
+        return false;
+    *ret = (struct sg_birth){ .is_there = false };
+    if (f->io.birth(f->io.ctx, full, &st) != 0)
+        return sg_file_is_absent(errno) || sg_file_fail(err, errno, "stat", full);
+    ret->is_there = true;
+    ret->id = st.stx_ino;
+    if ((st.stx_mask & STATX_BTIME) != 0)
+        ret->born_ns = st.stx_btime.tv_sec * SG_NS_PER_S + st.stx_btime.tv_nsec;
+    return true;
+}
