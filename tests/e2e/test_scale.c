@@ -100,7 +100,7 @@ static void a_chain_of_a_hundred_thousand_is_ordinary(void **state)
 }
 
 /* The calls on files of so many nodes, from one receipt to the next; but for the history's, which
- * are by the second. */
+ * are by the second, and those that measure a job, which are by how long that takes. */
 static unsigned calls_of(const char *log, unsigned first, unsigned n)
 {
     char call[32], object[512];
@@ -109,7 +109,7 @@ static unsigned calls_of(const char *log, unsigned first, unsigned n)
     for (const char *at = log; at != NULL; at = strchr(at, '\n')) {
         at += *at == '\n';
         if (sscanf(at, "%*d %*s %31s %*u %511[^\n]", call, object) != 2 ||
-            strstr(object, "/.stagegraph/history") != NULL)
+            strstr(object, "/.stagegraph/history") != NULL || strncmp(object, "/proc/", 6) == 0)
             continue;
         calls += node >= first && node < first + n;
         node += strcmp(call, "rename") == 0 && strstr(object, "/._SUCCESS.") != NULL;
