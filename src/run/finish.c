@@ -117,11 +117,11 @@ struct sg_receipt sg_member_receipt(const struct sg_attempt *a, const struct sg_
     };
 }
 
-/* An output that the job made, or made anew, is a name in its parent: durable before the receipt
- * that speaks of it. (What was there before the job has been flushed when it was made.) The members
- * of a batch are all there when the first is looked at, for the job has ended: neighbours have one
- * flush. */
-static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
+/* The output is a name in its parent: durable before the receipt that speaks of it. It has been
+ * flushed if a receipt spoke of this very directory before the job; what a failed attempt made has
+ * not. The members of a batch are all there when the first is looked at, for the job has ended:
+ * neighbours have one flush. */
+static bool flush_name(struct sg_attempt *a, struct sg_member *m, struct sg_error *err)
 {
     char *slash = strrchr(m->dir, '/');
     struct sg_birth birth;
@@ -131,7 +131,8 @@ static bool flush_new_output(struct sg_attempt *a, struct sg_member *m, struct s
         return true; /* nothing is flushed there */
     if (!sg_store_birth(a->run->store, m->dir, &birth, err))
         return false;
-    if (!birth.is_there || sg_birth_is_same(&birth, &m->output))
+    if (!birth.is_there ||
+        (m->decision.own.kind == SG_MARKER_DONE && sg_birth_is_same(&birth, &m->output)))
         return true;
     if (!slash)
         return sg_store_flush_dir(a->run->store, "", err);
@@ -172,7 +173,7 @@ static bool write_receipt(struct sg_attempt *a, struct sg_member *m,
 
     r.version = f->version;
     r.seconds = seconds;
-    if (!flush_new_output(a, m, err) || !sg_member_write_recipe(a, m, err) ||
+    if (!flush_name(a, m, err) || !sg_member_write_recipe(a, m, err) ||
         !sg_store_claim_verify(a->run->store, &m->claim, &ours, err))
         return false;
     if (!ours) {

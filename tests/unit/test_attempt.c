@@ -94,6 +94,39 @@ static void an_attempt_costs_no_more_flushes_than_promised(void **state)
     trial_close(&t);
 }
 
+/* Flushes of the directory in which the output has its name, by an attempt that makes it anew or
+ * writes into it. */
+static unsigned flushes_of_the_name(struct trial *t, enum sg_result job)
+{
+    unsigned n = 0;
+
+    trial_begin(t, TRIAL_NODE);
+    trial_work(t, "v");
+    sg_fake_store_arm(t->fake, (struct sg_fault){ .at = 0 });
+    trial_end(t, job);
+    for (const char *at = sg_fake_store_trace(t->fake);
+         (at = strstr(at, "fsync:2024-01-01 ")) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void an_outputs_name_is_flushed_unless_a_receipt_spoke_of_it(void **state)
+{
+    struct sg_error err = SG_ERROR_INIT;
+    struct sg_birth birth;
+    struct trial t;
+
+    (void)state;
+    trial_open(&t, GRAPH);
+    assert_int_equal(flushes_of_the_name(&t, SG_RESULT_FAILED), 0); /* but the job has made it */
+    assert_int_equal(flushes_of_the_name(&t, SG_RESULT_OK), 1);
+    t.forced = true;
+    assert_true(sg_store_birth(t.run.store, "bronze/2024-01-01/00", &birth, &err));
+    /* where it can't be told that it is the same one, it is flushed */
+    assert_int_equal(flushes_of_the_name(&t, SG_RESULT_OK), birth.born_ns != 0 ? 0 : 1);
+    trial_close(&t);
+}
+
 static void a_claim_and_a_receipt_say_who_and_when(void **state)
 {
     struct sg_error err = SG_ERROR_INIT;
@@ -866,6 +899,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_steps_come_in_their_order_each_durable_before_the_next),
         cmocka_unit_test(an_attempt_costs_no_more_flushes_than_promised),
+        cmocka_unit_test(an_outputs_name_is_flushed_unless_a_receipt_spoke_of_it),
         cmocka_unit_test(a_claim_and_a_receipt_say_who_and_when),
         cmocka_unit_test(a_node_that_came_fresh_is_left_as_it_is),
         cmocka_unit_test(a_node_that_lacks_an_input_is_blocked_and_its_marker_stays),
