@@ -1,7 +1,7 @@
 /*
  * row: of numbers in a row, the next one that is still in it.
  *
- * Floor: base.
+ * Floor: base. docs/design.md, "The plan", "The scheduler".
  *
  * The row is an array: a number that is in has itself; one that was taken out has one that is
  * nearer to the next. The last can't be taken out. This is union-find with path halving, whose

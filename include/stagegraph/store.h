@@ -117,8 +117,8 @@ struct sg_store_traffic {
 };
 bool sg_store_counted(struct sg_store *s, struct sg_store_traffic *ret);
 
-/* Which of the directories that have had this name it is. A number alone does not tell: file
- * systems give that of one that was removed to the next. */
+/* Which of the directories that have had this name it is; not of stores that are write-once. A
+ * number alone does not tell: file systems give that of one that was removed to the next. */
 struct sg_birth {
     bool is_there;
     uint64_t id;

@@ -4,7 +4,7 @@
  * Greedy, from the oldest. A stage that is alone in its component only has to be counted off. In a
  * component of several stages a member must not need another one by way of a different stage, for
  * the batch would wait for itself; that is told by two numbers a node, found by walking the
- * component once for each stage that is cut:
+ * component for each stage that is cut:
  *
  *   T(n)  the largest index of the stage that n reaches through nodes that will run
  *   X(m)  the largest T of m's needs in other stages

@@ -205,9 +205,11 @@ bool sg_more_carry(struct sg_plan *p, const struct sg_plan *from, struct sg_erro
         for (int64_t x = was->lo < v->lo ? v->lo : was->lo; x < was->hi && x < v->hi; x++) {
             uint32_t to = v->base + (uint32_t)(x - v->lo), at = was->base + (uint32_t)(x - was->lo);
 
-            /* the version of what is interrupted, or partial, was dropped: it is read again */
+            /* The version of what is interrupted, or partial, was dropped: it is read again. So is
+             * what was held: by now it may be done. */
             if (!(p->flags[to] & want) || sg_plan_stage_at(p, i)->partial ||
-                (from->flags[at] & (SG_NODE_SCANNED | SG_NODE_DEAD)) != SG_NODE_SCANNED)
+                (from->flags[at] & (SG_NODE_SCANNED | SG_NODE_DEAD | SG_NODE_HELD)) !=
+                    SG_NODE_SCANNED)
                 continue;
             p->flags[to] |=
                 from->flags[at] & (SG_NODE_SCANNED | SG_NODE_THERE | SG_NODE_UNFINISHED);

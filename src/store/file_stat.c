@@ -142,11 +142,13 @@ bool sg_file_birth(struct sg_store *s, const char *dir, struct sg_birth *ret, st
 
     if (!sg_file_path(f, dir, full, err))
         return false;
-    *ret = (struct sg_birth){ .is_there = false };
-    if (f->io.birth(f->io.ctx, full, &st) != 0)
-        return sg_file_is_absent(errno) || sg_file_fail(err, errno, "stat", full);
-    ret->is_there = true;
-    ret->id = st.stx_ino;
+    if (f->io.birth(f->io.ctx, full, &st) != 0) {
+        if (!sg_file_is_absent(errno))
+            return sg_file_fail(err, errno, "stat", full);
+        *ret = (struct sg_birth){ .is_there = false };
+        return true;
+    }
+    *ret = (struct sg_birth){ .is_there = true, .id = st.stx_ino };
     if ((st.stx_mask & STATX_BTIME) != 0)
         ret->born_ns = st.stx_btime.tv_sec * SG_NS_PER_S + st.stx_btime.tv_nsec;
     return true;

@@ -129,14 +129,7 @@ bool sg_store_stat(struct sg_store *s, const char *path, struct sg_entry *ret, s
 
 bool sg_store_birth(struct sg_store *s, const char *dir, struct sg_birth *ret, struct sg_error *err)
 {
-    struct sg_entry e;
-
-    if (s->ops->birth != NULL)
-        return s->ops->birth(s, dir, ret, err);
-    if (!s->ops->stat(s, dir, &e, err))
-        return false;
-    *ret = (struct sg_birth){ .is_there = e.kind != SG_ENTRY_ABSENT, .id = e.ident.id };
-    return true;
+    return SG_EXPECT(s->ops->birth != NULL, err) && s->ops->birth(s, dir, ret, err);
 }
 
 bool sg_birth_is_same(const struct sg_birth *a, const struct sg_birth *b)

@@ -30,7 +30,7 @@ struct sg_store_ops {
     /* NULL: as stat_many */
     bool (*stat_dirs)(struct sg_store *s, const char *const *paths, size_t n, struct sg_entry *ret,
                       struct sg_error *err);
-    /* NULL: it is not known when something came to be */
+    /* NULL: the store is write-once */
     bool (*birth)(struct sg_store *s, const char *dir, struct sg_birth *ret, struct sg_error *err);
     /* NULL: nothing is counted */
     void (*counted)(struct sg_store *s, struct sg_store_traffic *ret);
